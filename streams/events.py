@@ -1,0 +1,356 @@
+"""What is said on the topics: one frozen model per event, with its schema version.
+
+An event is parsed once, at the codec's door; from there on it is a trusted value. Readers accept
+unknown fields. Times are UTC microseconds, spans are code points with exclusive ends, answers are
+any JSON value.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+Stage = Literal["shadow", "canary", "live", "retired"]
+AbstainReason = Literal[
+    "miss",
+    "clash",
+    "failed",
+    "over_limit",
+    "too_many_candidates",
+    "unknown_character",
+    "context",
+    "shadow_only",
+]
+Stratum = Literal["replay", "phi", "shadow", "audit"]
+Target = Literal["teacher", "truth", "judged"]
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(BaseModel):
+    """Base of everything inside an event: frozen, unknown fields ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Event(Part):
+    """Base of every event. `schema_version` rises when readers of N−1 could misread the event."""
+
+    schema_version: ClassVar[int] = 1
+
+
+class Revision(Part):
+    """Which registry decided: ordinal of the last VersionChanged folded in, and its digest."""
+
+    ordinal: int = Field(ge=0)
+    digest: str
+
+
+class SlotValue(Part):
+    """One bound slot: its span in the utterance and the typed value, as readable text."""
+
+    slot: str
+    kind: str
+    start: int
+    end: int
+    text: str
+    value: JsonValue
+
+
+class Change(Part):
+    """One line of a change set: this family version has this stage from now on."""
+
+    family: str
+    version: int = Field(ge=1)
+    digest: str
+    stage: Stage
+
+
+class Pair(Part):
+    """A text and the teacher's answer to it; a null answer is a counterexample."""
+
+    utterance_id: str
+    text: str
+    answer: JsonValue
+
+
+# --- utterances ---------------------------------------------------------------------------------
+
+
+class UtteranceAsked(Event):
+    """Somebody asked something."""
+
+    utterance_id: str
+    tenant: str = "default"
+    session: str | None = None
+    text: str
+    context: str | None = None
+    asked_at: int | None = None
+    deadline: int | None = None
+
+
+# --- matches ------------------------------------------------------------------------------------
+
+
+class AnswerGiven(Event):
+    """A family answered. `answer_ref` is opaque to whoever sends feedback on it."""
+
+    utterance_id: str
+    tenant: str
+    session: str | None = None
+    text: str
+    answer: JsonValue
+    family: str
+    version: int
+    digest: str
+    revision: Revision
+    slots: tuple[SlotValue, ...]
+    readings: int
+    cost: int
+    answer_ref: str
+    origin: Literal["family"] = "family"
+    hat: Literal[False] = False
+
+
+# --- fallbacks: the teacher's work list -----------------------------------------------------------
+
+
+class MatchAbstained(Event):
+    """No family may answer; the teacher is asked."""
+
+    utterance_id: str
+    tenant: str
+    session: str | None = None
+    text: str
+    context: str | None = None
+    asked_at: int | None = None
+    reason: AbstainReason
+    candidates: tuple[str, ...] = ()
+    revision: Revision
+
+
+class AuditAsked(Event):
+    """With this probability, ask the teacher about an answer that was served."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    answer: JsonValue
+    family: str
+    version: int
+    digest: str
+    probability: Probability
+
+
+class RecallAsked(Event):
+    """Ask the teacher about an answer that was rejected without a correction."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    family: str
+    version: int
+    digest: str
+    answer_ref: str
+
+
+# --- completions ----------------------------------------------------------------------------------
+
+
+class _Completion(Event):
+    utterance_id: str
+    tenant: str
+    text: str
+    answer: JsonValue
+    teacher: str
+    prefix: str = ""
+    tokens: int = 0
+    price: float = 0.0
+    latency_us: int = 0
+    hat: Literal[True] = True
+
+
+class CompletionGiven(_Completion):
+    """The teacher's answer to an utterance that no family answered; terminal."""
+
+    session: str | None = None
+
+
+class CompletionRefused(Event):
+    """The teacher gave no answer; terminal."""
+
+    utterance_id: str
+    tenant: str
+    session: str | None = None
+    text: str
+    teacher: str
+    reason: str
+
+
+class AuditAnswered(_Completion):
+    """The teacher's answer to an audited utterance, beside what was served; not terminal."""
+
+    family: str
+    version: int
+    digest: str
+    served: JsonValue
+    probability: Probability
+
+
+class RecallAnswered(_Completion):
+    """The teacher's answer to a rejected utterance; not terminal."""
+
+    family: str
+    version: int
+    digest: str
+    answer_ref: str
+
+
+# --- feedback -------------------------------------------------------------------------------------
+
+
+class FeedbackGiven(Event):
+    """Somebody accepted or rejected an answer, perhaps with the right one."""
+
+    answer_ref: str
+    verdict: Literal["accept", "reject"]
+    correction: JsonValue = None
+    source: str
+
+
+# --- evidence -------------------------------------------------------------------------------------
+
+
+class ComparisonMade(Event):
+    """One atom of evidence: a family version's answer held against a target on one sample.
+
+    Idempotent by (sample_id, digest, target, stratum). `bits` is −log₂ P₀ of the answer under the
+    baseline; `values` are the spellings bound to the slots, so that distinct values can be counted.
+    """
+
+    sample_id: str
+    scope: str
+    family: str
+    version: int
+    digest: str
+    stratum: Stratum
+    target: Target
+    agreed: bool
+    probability: Probability
+    comparator: str
+    bits: float
+    values: dict[str, str]
+    text: str
+    expected: JsonValue
+
+
+# --- learning -------------------------------------------------------------------------------------
+
+
+class TeacherAsked(Event):
+    """A question to a teacher about a cluster or a family; TeacherReplied answers it.
+
+    `recipe` learns from `pairs`; `repair` must also stay right on `accepted` and mend `rejected`.
+    """
+
+    question_id: str
+    scope: str
+    method: Literal["recipe", "repair"]
+    cluster: str
+    pairs: tuple[Pair, ...]
+    rejected: tuple[Pair, ...] = ()
+    family: str | None = None
+    version: int | None = None
+    budget: int
+
+
+class TeacherReplied(Event):
+    """Recipes, best first, as documents that κ has still to compile; or why there is none."""
+
+    question_id: str
+    scope: str
+    method: Literal["recipe", "repair"]
+    cluster: str
+    teacher: str
+    recipes: tuple[JsonValue, ...]
+    taught: tuple[str, ...] = ()
+    tried: int
+    steps: int
+    family: str | None = None
+    version: int | None = None
+
+
+class RecipeRefused(Event):
+    """κ or the cluster's own pairs refused a recipe; each problem has a code and a place."""
+
+    question_id: str
+    scope: str
+    cluster: str
+    problems: tuple[str, ...]
+
+
+class CheckMade(Part):
+    """One check of the gate and what it found."""
+
+    check: str
+    passed: bool
+    reason: str
+
+
+class ProposalRefused(Event):
+    """The gate said no."""
+
+    scope: str
+    actor: str
+    changes: tuple[Change, ...]
+    checks: tuple[CheckMade, ...]
+
+
+# --- proposals and versions -----------------------------------------------------------------------
+
+
+class VersionProposed(Event):
+    """A change set somebody wants. `previous` is the ordinal of the last change they had seen."""
+
+    scope: str
+    actor: str
+    reason: str
+    changes: tuple[Change, ...]
+    artifacts: tuple[JsonValue, ...] = ()
+    price_bits: float = 0.0
+    previous: int
+
+
+class VersionChanged(Event):
+    """An atomic change set that passed the gate: the log of record, written by the registrar."""
+
+    ordinal: int
+    scope: str
+    actor: str
+    reason: str
+    changes: tuple[Change, ...]
+    artifacts: tuple[JsonValue, ...] = ()
+    price_bits: float = 0.0
+    checks: tuple[CheckMade, ...] = ()
+    previous: int
+    signature: str | None = None
+
+
+class RegistryCheckpoint(Event):
+    """Where a fold of the versions stood: its ordinal, its digest, its families."""
+
+    ordinal: int
+    scope: str
+    digest: str
+    families: tuple[Change, ...]
+
+
+# --- rejected -------------------------------------------------------------------------------------
+
+
+class RecordRejected(Event):
+    """A record that could not be used, with its position; `value` is base64."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    value: str

@@ -1,9 +1,9 @@
 """The transport protocol: how nodes read records and write them, on any log.
 
-    TransportError
-    ├── LogUnavailable      the log cannot be opened, read or written      not retriable
-    ├── LogCorrupt          the log's own bytes are damaged                not retriable
-    └── WriterBusy          another process is the writer of this log      retriable
+TransportError
+├── LogUnavailable      the log cannot be opened, read or written      not retriable
+├── LogCorrupt          the log's own bytes are damaged                not retriable
+└── WriterBusy          another process is the writer of this log      retriable
 """
 
 from collections.abc import Mapping, Sequence

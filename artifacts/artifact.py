@@ -1,0 +1,173 @@
+"""Artifacts: a compiled task family version, as a canonical JSON document with a digest.
+
+The document carries everything that a person needs to understand the family and a replica needs to
+run it; the digest is the SHA-256 of its canonical JSON.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+from artifacts.comparators import COMPARATORS, COMPARATORS_VERSION
+from artifacts.grammar.jsonform import grammar_from_json
+from artifacts.grammar.kinds import KINDS_VERSION
+from artifacts.grammar.lexer import LEXER_VERSION, Tokens
+from artifacts.grammar.nfa import (
+    Bindings,
+    GrammarTooLarge,
+    Nfa,
+    TooManyReadings,
+    compile_nfa,
+    readings,
+)
+from artifacts.grammar.syntax import Node, required_keys, slot_conflicts, slots
+from artifacts.grammar.unicode14 import UNICODE_VERSION
+from artifacts.problems import Problem
+from artifacts.program.evaluate import Computed, Run, compile_program
+from artifacts.program.jsonform import program_from_json
+from artifacts.program.operators import OPERATORS_VERSION, Failure
+from artifacts.program.program import CostBound, Program, check
+from artifacts.values import Json, canonical_json
+
+ARTIFACT_FORMAT = 1
+MAX_SLOTS = 64
+TABLES: Mapping[str, Json] = {
+    "comparators": COMPARATORS_VERSION,
+    "kinds": KINDS_VERSION,
+    "lexer": LEXER_VERSION,
+    "operators": OPERATORS_VERSION,
+    "unicode": UNICODE_VERSION,
+}
+"""The versions of everything outside the document on which an answer depends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One way to read a text in a grammar, and what the program makes of it."""
+
+    bindings: Bindings
+    outcome: Computed | Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A family version that is ready to run. `document` is its canonical JSON value."""
+
+    digest: str
+    document: Mapping[str, Json]
+    grammar: Node
+    nfa: Nfa
+    program: Program
+    run: Run
+    cost_bound: CostBound
+    comparator: str
+    required: frozenset[str]
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        """The names of the slots, in order of appearance, each once."""
+        return tuple(dict.fromkeys(slot.name for slot in slots(self.grammar)))
+
+    @property
+    def is_slotless(self) -> bool:
+        """Whether a plain cache of texts would answer the same."""
+        return not self.nfa.slots
+
+    @property
+    def name(self) -> str:
+        """The recipe's name."""
+        return str(self.document["name"])
+
+    def examples(self) -> tuple[tuple[str, Json], ...]:
+        """Return the (text, answer) pairs that the family must go on answering."""
+        listed = cast(list[Mapping[str, Json]], self.document["examples"])
+        return tuple((str(example["text"]), example["answer"]) for example in listed)
+
+    def read(self, tokens: Tokens) -> tuple[Reading, ...] | TooManyReadings:
+        """Return every reading of the text with the program's outcome."""
+        found = readings(self.nfa, tokens)
+        if isinstance(found, TooManyReadings):
+            return found
+        return tuple(Reading(bindings, self.run(bindings)) for bindings in found)
+
+
+def check_grammar(grammar: Node, place: str) -> Nfa | tuple[Problem, ...]:
+    """Return the automaton of a grammar that may serve, or everything that forbids it."""
+    problems = [
+        Problem("slot-conflict", place, f"slot {name!r} has two kinds, or two values on one path")
+        for name in dict.fromkeys(slot_conflicts(grammar))
+    ]
+    count = len({slot.name for slot in slots(grammar)})
+    if count > MAX_SLOTS:
+        problems.append(
+            Problem("grammar-too-large", place, f"{count} slots; the limit is {MAX_SLOTS}")
+        )
+    if not required_keys(grammar):
+        problems.append(
+            Problem("no-required-literal", place, "some texts of the grammar share no literal")
+        )
+    try:
+        nfa = compile_nfa(grammar)
+    except GrammarTooLarge as error:
+        problems.append(Problem("grammar-too-large", place, str(error)))
+        return tuple(problems)
+    if nfa.nullable:
+        problems.append(Problem("grammar-nullable", place, "the empty text is in the grammar"))
+    return tuple(problems) or nfa
+
+
+def load_artifact(document: Json) -> Artifact | tuple[Problem, ...]:
+    """Return the artifact of a document from the log, or why it may not run here."""
+    try:
+        return _load(canonical_json(document))
+    except (ValueError, RecursionError) as error:
+        return (Problem("bad-document", "artifact", f"no canonical JSON: {error}"),)
+
+
+@lru_cache(maxsize=8192)
+def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
+    document = json.loads(canonical)
+    if not isinstance(document, dict) or document.get("format") != ARTIFACT_FORMAT:
+        return (
+            Problem("bad-document", "artifact", f"not an artifact of format {ARTIFACT_FORMAT}"),
+        )
+    if document.get("tables") != TABLES:
+        return (
+            Problem(
+                "bad-document",
+                "artifact.tables",
+                f"made for {document.get('tables')!r}; this process has {dict(TABLES)!r}",
+            ),
+        )
+    grammar = grammar_from_json(document.get("grammar"))
+    if isinstance(grammar, Problem):
+        return (grammar,)
+    program_document = document.get("program")
+    if not isinstance(program_document, dict):
+        return (Problem("bad-document", "artifact.program", "expected an object"),)
+    program = program_from_json(program_document.get("steps"), program_document.get("answer"))
+    if isinstance(program, Problem):
+        return (program,)
+    comparator = document.get("comparator")
+    if comparator not in COMPARATORS:
+        return (Problem("unknown-comparator", "artifact.comparator", f"{comparator!r}"),)
+    nfa = check_grammar(grammar, "artifact.grammar")
+    if isinstance(nfa, tuple):
+        return nfa
+    bound = check(program, {slot.name: slot.kind for slot in nfa.slots})
+    if isinstance(bound, tuple):
+        return bound
+    return Artifact(
+        hashlib.sha256(canonical).hexdigest(),
+        document,
+        grammar,
+        nfa,
+        program,
+        compile_program(program),
+        bound,
+        str(comparator),
+        required_keys(grammar),
+    )

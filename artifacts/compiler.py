@@ -1,0 +1,338 @@
+"""The compiler κ: from a recipe's bytes to an artifact, or to all its problems with places.
+
+κ is total and deterministic: any bytes give an artifact or problems, never an exception; no clock,
+chance, network or model takes part; the same bytes give the same artifact on any machine.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from pydantic import ValidationError
+
+from artifacts.artifact import ARTIFACT_FORMAT, TABLES, Artifact, check_grammar, load_artifact
+from artifacts.comparators import COMPARATORS, same
+from artifacts.grammar.jsonform import grammar_to_json
+from artifacts.grammar.kinds import KINDS
+from artifacts.grammar.lexer import lex, literal_keys
+from artifacts.grammar.nfa import Bindings, TooManyReadings, readings
+from artifacts.grammar.syntax import (
+    Alternatives,
+    Literal,
+    Node,
+    Repeat,
+    Sequence,
+    Slot,
+    TokenOf,
+    alternatives,
+    slots,
+)
+from artifacts.grammar.textform import parse_grammar
+from artifacts.problems import Problem
+from artifacts.program.jsonform import program_from_json, program_to_json
+from artifacts.program.operators import Failure
+from artifacts.program.program import (
+    Answer,
+    AnswerConstant,
+    AnswerList,
+    AnswerObject,
+    AnswerValue,
+    Constant,
+    Program,
+    arguments,
+    check,
+    slots_used,
+)
+from artifacts.recipe import MAX_RECIPE_BYTES, Recipe
+from artifacts.values import Json, Number, Value, read_number
+
+
+def compile_recipe(recipe: bytes) -> Artifact | tuple[Problem, ...]:
+    """Return the artifact of a recipe, or every problem found.
+
+    Checked: the grammar and the program by themselves; every example is answered and every
+    counterexample refused; G(φ(θ)) = θ for the examples' θ; constants that equal a slot value of
+    the teaching example are declared, and so are slots on which no answer depends.
+    """
+    document = _read(recipe)
+    if isinstance(document, tuple):
+        return document
+    problems: list[Problem] = []
+    grammar = _grammar(document, problems)
+    program = program_from_json(document.steps, document.answer)
+    if isinstance(program, Problem):
+        problems.append(program)
+    if document.comparator not in COMPARATORS:
+        problems.append(Problem("unknown-comparator", "comparator", f"{document.comparator!r}"))
+    if not document.examples:
+        problems.append(Problem("no-example", "examples", "the list is empty"))
+    if problems or grammar is None or isinstance(program, Problem):
+        return tuple(problems)
+    phi = document.phi or document.phrasings[0]
+    artifact = _artifact(document, grammar, program, phi, hashlib.sha256(recipe).hexdigest())
+    if isinstance(artifact, tuple):
+        return artifact
+    problems.extend(_example_problems(document, artifact))
+    problems.extend(_phi_problems(document, artifact, phi))
+    problems.extend(_declaration_problems(document, artifact))
+    return tuple(problems) or artifact
+
+
+def _read(recipe: bytes) -> Recipe | tuple[Problem, ...]:
+    if len(recipe) > MAX_RECIPE_BYTES:
+        message = f"{len(recipe)} bytes; the limit is {MAX_RECIPE_BYTES}"
+        return (Problem("bad-document", "recipe", message),)
+    try:
+        return Recipe.model_validate_json(recipe)
+    except ValidationError as error:
+        return tuple(
+            Problem(
+                "not-json" if detail["type"] == "json_invalid" else "bad-document",
+                ".".join(map(str, detail["loc"])) or "recipe",
+                detail["msg"],
+            )
+            for detail in error.errors(include_url=False, include_input=False)
+        )
+
+
+def _grammar(document: Recipe, problems: list[Problem]) -> Node | None:
+    options: list[Node] = []
+    for index, phrasing in enumerate(document.phrasings):
+        option = parse_grammar(phrasing)
+        if isinstance(option, Problem):
+            place = f"phrasings[{index}], {option.place}"
+            problems.append(Problem(option.code, place, option.message))
+        else:
+            options.append(option)
+    if problems:
+        return None
+    grammar = alternatives(*options)
+    nfa = check_grammar(grammar, "phrasings")
+    if isinstance(nfa, tuple):
+        problems.extend(nfa)
+        return None
+    return grammar
+
+
+def _artifact(
+    document: Recipe, grammar: Node, program: Program, phi: str, recipe_digest: str
+) -> Artifact | tuple[Problem, ...]:
+    kinds = {slot.name: slot for slot in slots(grammar)}
+    bound = check(program, {name: slot.kind for name, slot in kinds.items()})
+    if isinstance(bound, tuple):
+        return bound
+    return load_artifact(
+        {
+            "format": ARTIFACT_FORMAT,
+            "name": document.name,
+            "grammar": grammar_to_json(grammar),
+            "program": program_to_json(program),
+            "schemas": {
+                "slots": {name: _slot_schema(slot) for name, slot in kinds.items()},
+                "answer": answer_schema(program.answer),
+            },
+            "binding": document.binding,
+            "comparator": document.comparator,
+            "constants": sorted(document.constants),
+            "dont_care": sorted(document.dont_care),
+            "examples": [example.model_dump() for example in document.examples],
+            "counterexamples": list(document.counterexamples),
+            "phi": phi,
+            "provenance": {"recipe": recipe_digest},
+            "tables": dict(TABLES),
+            "cost": {"steps": bound.steps, "answer_size": bound.answer_size},
+        }
+    )
+
+
+def _slot_schema(slot: Slot) -> dict[str, Json]:
+    schema: dict[str, Json] = {"type": KINDS[slot.kind].type if not slot.values else "string"}
+    if schema["type"] == "text":
+        schema["type"] = "string"
+    if slot.values:
+        schema["enum"] = list(slot.values)
+    return schema | {"description": KINDS[slot.kind].doc}
+
+
+def answer_schema(answer: Answer) -> dict[str, Json]:
+    """Return the JSON Schema of everything the answer can be."""
+    match answer:
+        case AnswerConstant(value):
+            return {"const": value}
+        case AnswerValue():
+            return {"type": ["string", "number", "boolean", "object", "array"]}
+        case AnswerList(items):
+            return {
+                "type": "array",
+                "prefixItems": [answer_schema(item) for item in items],
+                "minItems": len(items),
+                "maxItems": len(items),
+            }
+        case AnswerObject(fields):
+            return {
+                "type": "object",
+                "properties": {name: answer_schema(item) for name, item in fields},
+                "required": [name for name, _ in fields],
+                "additionalProperties": False,
+            }
+
+
+def _example_problems(document: Recipe, artifact: Artifact) -> Iterator[Problem]:
+    for index, example in enumerate(document.examples):
+        place = f"examples[{index}]"
+        given = answer_of(artifact, example.text)
+        if given is None:
+            yield Problem("example-wrong", place, f"{example.text!r} is not in the grammar")
+        elif isinstance(given, Failure):
+            code = "example-ambiguous" if given is AMBIGUOUS else "example-wrong"
+            yield Problem(code, place, f"{example.text!r}: {given.reason}")
+        elif not same(given.answer, example.answer, artifact.comparator):
+            message = f"{example.text!r} gives {given.answer!r}, not {example.answer!r}"
+            yield Problem("example-wrong", place, message)
+    for index, text in enumerate(document.counterexamples):
+        if isinstance(answer_of(artifact, text), Given):
+            yield Problem("counterexample-matched", f"counterexamples[{index}]", f"{text!r}")
+
+
+class Given:
+    """An answer that all readings of a text agree on, with the first reading's bindings."""
+
+    __slots__ = ("answer", "bindings")
+
+    def __init__(self, answer: Json, bindings: Bindings) -> None:
+        self.answer, self.bindings = answer, bindings
+
+
+AMBIGUOUS = Failure("its readings have different answers")
+
+
+def answer_of(artifact: Artifact, text: str) -> Given | Failure | None:
+    """Return what one artifact alone says about a text; None when it is not in the grammar."""
+    tokens = lex(text)
+    if isinstance(tokens, str):
+        return None
+    found = artifact.read(tokens)
+    if isinstance(found, TooManyReadings):
+        return AMBIGUOUS
+    first: Given | None = None
+    for reading in found:
+        if isinstance(reading.outcome, Failure):
+            return reading.outcome if len(found) == 1 else AMBIGUOUS
+        if first is None:
+            first = Given(reading.outcome.answer, reading.bindings)
+        elif not same(first.answer, reading.outcome.answer):
+            return AMBIGUOUS
+    return first
+
+
+def render(node: Node, values: Mapping[str, Value]) -> str | None:
+    """Return φ(θ): a text of the grammar with these slot values, or None where one is missing.
+
+    Of alternatives the first is taken, optional parts are left out.
+    """
+    match node:
+        case Literal(keys):
+            return "".join(keys)
+        case Slot(name, kind, _):
+            return KINDS[kind].render(values[name]) if name in values else None
+        case Sequence(parts):
+            rendered = [render(part, values) for part in parts]
+            return None if None in rendered else "".join(filter(None, rendered))
+        case Alternatives(options):
+            return render(options[0], values)
+        case Repeat(part, low, _):
+            once = render(part, values)
+            return "" if not low else None if once is None else once * low
+        case TokenOf():
+            return None
+
+
+def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Problem]:
+    tree = parse_grammar(phi)
+    if isinstance(tree, Problem):
+        yield Problem(tree.code, f"phi, {tree.place}", tree.message)
+        return
+    names = {slot.name for slot in slots(tree)}
+    for index, example in enumerate(document.examples):
+        given = answer_of(artifact, example.text)
+        if not isinstance(given, Given):
+            continue
+        theta = {name: bound.value for name, bound in given.bindings.items() if name in names}
+        text = render(tree, theta)
+        if text is None:
+            continue
+        tokens = lex(text)
+        found = () if isinstance(tokens, str) else readings(artifact.nfa, tokens)
+        if isinstance(found, TooManyReadings) or not any(
+            all(name in b and b[name].value == value for name, value in theta.items())
+            for b in found
+        ):
+            message = f"φ renders {text!r}, in which the grammar does not find {theta!r}"
+            yield Problem("phi-round-trip", f"examples[{index}]", message)
+
+
+def constants_equal_to_slots(program: Program, bindings: Bindings) -> frozenset[str]:
+    """Return the spellings of slot values that also stand in the program as constants."""
+    numbers: set[Number] = set()
+    words: set[tuple[str, ...]] = set()
+    for argument in arguments(program):
+        if isinstance(argument, Constant):
+            if isinstance(argument.value, str):
+                words.add(literal_keys(argument.value))
+            elif not isinstance(argument.value, bool):
+                numbers.add(argument.value)
+    for text in _constant_texts(program.answer):
+        words.add(literal_keys(text))
+    found: set[str] = set()
+    for bound in bindings.values():
+        spelled = literal_keys(bound.spelling)
+        if bound.value in numbers and not isinstance(bound.value, str):
+            found.add(bound.spelling)
+        if any(_stands_in(spelled, keys) for keys in words):
+            found.add(bound.spelling)
+    return frozenset(found)
+
+
+def _stands_in(part: tuple[str, ...], whole: tuple[str, ...]) -> bool:
+    size = len(part)
+    return any(whole[i : i + size] == part for i in range(len(whole) - size + 1)) if size else False
+
+
+def _constant_texts(answer: Answer) -> Iterator[str]:
+    match answer:
+        case AnswerConstant(value):
+            yield from _texts(value)
+        case AnswerList(items):
+            for item in items:
+                yield from _constant_texts(item)
+        case AnswerObject(fields):
+            for _, item in fields:
+                yield from _constant_texts(item)
+        case AnswerValue():
+            return
+
+
+def _texts(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield str(value)
+
+
+def _declaration_problems(document: Recipe, artifact: Artifact) -> Iterator[Problem]:
+    given = answer_of(artifact, document.examples[0].text)
+    if isinstance(given, Given):
+        declared = set(document.constants)
+        declared_numbers = {read_number(text) for text in declared} - {None}
+        for spelling in sorted(constants_equal_to_slots(artifact.program, given.bindings)):
+            if spelling not in declared and read_number(spelling) not in declared_numbers:
+                message = f"{spelling!r} stands in the program and is a slot value of the example"
+                yield Problem("undeclared-constant", "constants", message)
+    unused = set(artifact.slot_names) - slots_used(artifact.program)
+    for name in sorted(unused - set(document.dont_care)):
+        yield Problem("undeclared-dont-care", "dont_care", f"no answer depends on slot {name!r}")

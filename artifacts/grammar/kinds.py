@@ -1,0 +1,152 @@
+"""The slot-kind table: what a slot may hold. Parser, matcher, renderer, documentation and the
+compiler all read it here; digests depend on it through `KINDS_VERSION`.
+
+No kind is a wildcard: each has a token grammar, and a total value parser that may still refuse.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Literal as OneOf
+
+from artifacts.grammar.lexer import TokenClass, normalize
+from artifacts.grammar.syntax import Alternatives, Node, Repeat, TokenOf, optional, sequence
+from artifacts.values import Number, Value, read_number, show_number, whole
+
+KINDS_VERSION = 1
+CONNECTORS = frozenset({"also", "and", "but", "or", "plus", "then"})
+"""Words that join requests; never inside a phrase. Versioned with the kinds."""
+
+IDENTIFIER_MARKS = frozenset("_-./:@#+~&=%$*\\")
+MAX_IDENTIFIER = 300
+MAX_PHRASE_WORDS = 6
+_QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind. `parse` gives a value or None (refused) and `parse(render(v)) == v`.
+
+    `cost_bits` is what a description pays for using it: the wider the kind, the dearer.
+    """
+
+    name: str
+    type: OneOf["number", "text"]
+    closed: bool
+    tokens: Node
+    parse: Callable[[str], Value | None]
+    render: Callable[[Value], str]
+    cost_bits: float
+    doc: str
+
+
+def _keys(*keys: str) -> TokenOf:
+    return TokenOf(keys=frozenset(keys))
+
+
+def _class(*classes: TokenClass, without: frozenset[str] = frozenset()) -> TokenOf:
+    return TokenOf(classes=frozenset(classes), excluded=without)
+
+
+def _parse_integer(text: str) -> Number | None:
+    number = read_number(text)
+    return number if isinstance(number, int) and "." not in text else None
+
+
+def _parse_percent(text: str) -> Number | None:
+    number = read_number(text.removesuffix("%").rstrip())
+    return None if number is None else whole(Fraction(number) / 100)
+
+
+def _render_percent(value: Value) -> str:
+    assert isinstance(value, int | Fraction)
+    return f"{show_number(whole(Fraction(value) * 100))}%"
+
+
+def _render_number(value: Value) -> str:
+    assert isinstance(value, int | Fraction)
+    return show_number(value)
+
+
+def _itself(text: str) -> str:
+    return text
+
+
+def _parse_identifier(text: str) -> str | None:
+    return text if len(text) <= MAX_IDENTIFIER and any(map(str.isalnum, text)) else None
+
+
+def _parse_quoted(text: str) -> str:
+    return text[1:-1]
+
+
+def _render_quoted(value: Value) -> str:
+    text = str(value)
+    for opening, closing in _QUOTES.items():
+        if closing not in text and opening not in text:
+            return f"{opening}{text}{closing}"
+    return f"“{text}”"
+
+
+def _quoted(opening: str, closing: str) -> Node:
+    inside = _class("letters", "digits", "mark", "space", without=frozenset({opening, closing}))
+    return sequence(_keys(opening), Repeat(inside, 0, None), _keys(closing))
+
+
+_DIGITS = _class("digits")
+_LETTERS = _class("letters")
+_INTEGER = sequence(optional(_keys("-")), _DIGITS)
+_DECIMAL = sequence(_INTEGER, optional(sequence(_keys("."), _DIGITS)))
+_JOINERS = _keys("'", "’", "-")
+_WORD = sequence(_LETTERS, Repeat(sequence(_JOINERS, _LETTERS), 0, 4))
+_PHRASE_PIECE = _class("letters", "digits", without=CONNECTORS)
+_PHRASE_WORD = sequence(
+    _PHRASE_PIECE,
+    Repeat(sequence(optional(_keys("'", "’", "-", ".", "&")), _PHRASE_PIECE), 0, None),
+)
+_PHRASE = sequence(
+    _PHRASE_WORD, Repeat(sequence(_keys(" "), _PHRASE_WORD), 0, MAX_PHRASE_WORDS - 1)
+)
+_IDENTIFIER = Repeat(
+    TokenOf(keys=IDENTIFIER_MARKS, classes=frozenset({"letters", "digits"})), 1, None
+)
+_PERCENT = sequence(_DECIMAL, optional(_keys(" ")), _keys("%"))
+_QUOTED = Alternatives(tuple(_quoted(*pair) for pair in _QUOTES.items()))
+
+_TABLE = (
+    Kind(
+        "integer", "number", False, _INTEGER, _parse_integer, _render_number, 2,
+        "A whole number with an optional minus sign, at most 400 ASCII digits.",
+    ),
+    Kind(
+        "decimal", "number", False, _DECIMAL, read_number, _render_number, 3,
+        "A whole number or a decimal with a point, at most 400 ASCII digits.",
+    ),
+    Kind(
+        "percent", "number", False, _PERCENT, _parse_percent, _render_percent, 3,
+        "A decimal before `%`; its value is a hundredth of the number.",
+    ),
+    Kind(
+        "word", "text", False, _WORD, _itself, str, 4,
+        "One word of letters, with hyphens or apostrophes inside.",
+    ),
+    Kind(
+        "identifier", "text", False, _IDENTIFIER, _parse_identifier, str, 6,
+        "A name without blanks: letters, digits and `_-./:@#+~&=%$*\\`; not marks alone.",
+    ),
+    Kind(
+        "quoted", "text", False, _QUOTED, _parse_quoted, _render_quoted, 4,
+        "Text between quotes of one sort; its value is what stands between them.",
+    ),
+    Kind(
+        "phrase", "text", False, _PHRASE, _itself, str, 8,
+        "One to six words without a connector (and, or, but, then, also, plus) inside.",
+    ),
+    Kind(
+        "enumeration", "text", True, Alternatives(()), normalize, str, 2,
+        "One of the listed values; its value is the listed spelling.",
+    ),
+)  # fmt: skip
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})

@@ -1,0 +1,180 @@
+"""The lossless lexer: an utterance as letters | digits | one mark | space run.
+
+Digests depend on what is written here: a change of any rule is a new `LEXER_VERSION`.
+
+Why tokens of the original text and not of its normal form? Slot values are the original characters,
+so spans must point into the original. A token therefore keeps a base character and its combining
+marks together; canonical equivalence never reaches across such a token, and normalizing each token
+alone gives what normalizing the whole text would give. Splitting on white space instead fails on
+`3*0`, `uid=0` and `$20`; a character class of the running interpreter would let two replicas with
+two Unicode versions disagree.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+from artifacts.grammar import unicode14
+
+LEXER_VERSION = 1
+MAX_CODE_POINTS = 2000
+"""An utterance longer than this is not lexed; the matcher abstains `over_limit`."""
+
+TokenClass = Literal["letters", "digits", "mark", "space"]
+Unlexable = Literal["over_limit", "unknown_character"]
+
+_ASCII_PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
+_ASCII_LONG_SPACE = re.compile(r"[\t-\r]|  ")
+_ASCII_SPACE_RUN = re.compile(r"[\t-\r ]+")
+_ASCII_SPACES = "\t\n\v\f\r "
+
+
+def _ranges(table: str) -> str:
+    """Return the table as the inside of a character class."""
+
+    def escaped(code: str) -> str:
+        return f"\\U{int(code, 16):08x}"
+
+    return "".join("-".join(map(escaped, entry.split("-"))) for entry in table.split())
+
+
+@cache
+def _unicode_pieces() -> re.Pattern[str]:
+    letters, combining = _ranges(unicode14.LETTERS), _ranges(unicode14.COMBINING)
+    digits, spaces = _ranges(unicode14.DIGITS), _ranges(unicode14.SPACES)
+    return re.compile(
+        f"([{letters}][{letters}{combining}]*)|([{digits}]+)|([{spaces}]+)|(.[{combining}]*)",
+        re.DOTALL,
+    )
+
+
+@cache
+def _unknown() -> re.Pattern[str]:
+    return re.compile(f"[{_ranges(unicode14.UNKNOWN)}]")
+
+
+_CLASSES: tuple[TokenClass, ...] = ("letters", "digits", "space", "mark")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A lexed utterance. `keys` are what grammars match: NFC, case folded, a blank for a space run."""
+
+    text: str
+    keys: tuple[str, ...]
+    _pieces: list[str] = field(default_factory=list, compare=False, repr=False)
+
+    def pieces(self) -> list[str]:
+        """Return the original characters of each token, in order."""
+        if not self._pieces and self.keys:
+            self._pieces.extend(_split(_trimmed(self.text)))
+        return self._pieces
+
+    def offsets(self) -> list[int]:
+        """Return where each token starts in `text`, in code points, and where the last one ends."""
+        position = len(self.text) - len(self.text.lstrip(_spaces()))
+        found = [position]
+        for piece in self.pieces():
+            position += len(piece)
+            found.append(position)
+        return found
+
+
+@cache
+def _spaces() -> str:
+    codes = (entry.split("-") for entry in unicode14.SPACES.split())
+    return "".join(
+        chr(code) for first, *last in codes for code in range(int(first, 16), _end(first, last))
+    )
+
+
+def _end(first: str, last: list[str]) -> int:
+    return int(last[0] if last else first, 16) + 1
+
+
+def _trimmed(text: str) -> str:
+    return text.strip(_spaces())
+
+
+def _split(text: str) -> list[str]:
+    if text.isascii():
+        return _ASCII_PIECES.findall(text)
+    return [match.group() for match in _unicode_pieces().finditer(text)]
+
+
+def token_class(key: str) -> TokenClass:
+    """Return the class of a token by its first character.
+
+    >>> token_class("uid"), token_class("42"), token_class("="), token_class(" ")
+    ('letters', 'digits', 'mark', 'space')
+    """
+    first = key[0]
+    if first.isascii():
+        if first.isalpha():
+            return "letters"
+        if first.isdigit():
+            return "digits"
+        return "space" if first in _ASCII_SPACES else "mark"
+    match = _unicode_pieces().match(first)
+    return _CLASSES[(match.lastindex or 4) - 1] if match else "mark"
+
+
+def _key(piece: str) -> str:
+    if piece.isascii():
+        return piece.lower()
+    return _folded(piece)
+
+
+def _folded(piece: str) -> str:
+    """Fold once more until nothing changes: U+0345 folds to a letter that composes anew."""
+    while True:
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", piece).casefold())
+        if folded == piece:
+            return folded
+        piece = folded
+
+
+def literal_keys(text: str) -> tuple[str, ...]:
+    """Return the keys of `text`; space runs at its ends are kept."""
+    if text.isascii():
+        folded = text.lower()
+        if _ASCII_LONG_SPACE.search(folded):
+            folded = _ASCII_SPACE_RUN.sub(" ", folded)
+        return tuple(_ASCII_PIECES.findall(folded))
+    return tuple(
+        " " if match.lastindex == 3 else _key(match.group())
+        for match in _unicode_pieces().finditer(text)
+    )
+
+
+def lex(text: str, *, max_code_points: int = MAX_CODE_POINTS) -> Tokens | Unlexable:
+    """Return the tokens of `text`, or why it has none. Linear in its length.
+
+    >>> lex("Set uid=0").keys
+    ('set', ' ', 'uid', '=', '0')
+    """
+    if len(text) > max_code_points:
+        return "over_limit"
+    if not text.isascii() and _unknown().search(text):
+        return "unknown_character"
+    return Tokens(text, literal_keys(_trimmed(text)))
+
+
+def normalize(text: str) -> str:
+    """Return the normalized text: trimmed, NFC, case folded, one blank for each space run.
+
+    >>> normalize("  What IS\\n15 % of 80 ")
+    'what is 15 % of 80'
+    """
+    return "".join(literal_keys(_trimmed(text)))
+
+
+def skeleton(text: str) -> str:
+    """Return the normalized text with every digit run as `0`, of any length of text.
+
+    >>> skeleton("Restart web-14 at 03:30")
+    'restart web-0 at 0:0'
+    """
+    return "".join("0" if key[0].isdigit() else key for key in literal_keys(_trimmed(text)))

@@ -1,0 +1,35 @@
+"""The policy table: every threshold of learning, admission and quarantine, with its reason."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Thresholds of one tenant. Bits are −log₂ P₀(answer) under `answer_bits`.
+
+    min_pairs: a cluster is tried from this many different pairs on; with fewer, almost any
+        program fits.
+    required_bits: what held-out agreements must earn, after the price of the candidates tried,
+        before a version may serve. Three numbers (30 bits) are not enough, four are.
+    min_agreements: held-out agreements on different slot values, however many bits each earns.
+    min_distinct: different values that each slot must have been seen with; a program that rests
+        on a slot that hardly varied is the main source of wrong answers.
+    return_surcharge: bits that each return to shadow adds to `required_bits`.
+    max_returns: returns to shadow after which a version is retired.
+    max_families: versions in shadow or serving that one scope may hold; beyond, none is added.
+    max_candidates: automata run for one utterance; beyond, abstain `too_many_candidates`.
+    search_steps: counted steps of one search for a recipe.
+    """
+
+    min_pairs: int = 4
+    required_bits: float = 36.0
+    min_agreements: int = 5
+    min_distinct: int = 3
+    return_surcharge: float = 40.0
+    max_returns: int = 2
+    max_families: int = 20_000
+    max_candidates: int = 64
+    search_steps: int = 60_000
+
+
+DEFAULT = Policy()

@@ -1,0 +1,290 @@
+"""The operator table: the one list that checker, cost bound, evaluator, printer and prompts read.
+
+Every operator is total: a value, or a Failure. Numbers are exact. Sizes are decimal digits of
+numerator and denominator for numbers, code points for text.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+from typing import Final, Literal
+
+from artifacts.values import Json, Number, Value, decimal_places, show_number, whole
+
+OPERATORS_VERSION = 1
+MAX_NUMBER_DIGITS = 4000
+MAX_TEXT = 20_000
+MAX_PLACES = 40
+MAX_VARIADIC = 64
+
+Type = Literal["number", "text", "truth", "table", "json"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that has no value, and why; a program that needs it abstains."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One operator. A variadic one repeats its last parameter one to `MAX_VARIADIC` times.
+
+    `size` bounds the result's size from the sizes of the arguments.
+    """
+
+    name: str
+    parameters: tuple[Type, ...]
+    result: Type
+    steps: int
+    apply: Callable[..., Value | Failure | Json]
+    size: Callable[[Sequence[int]], int]
+    doc: str
+    variadic: bool = False
+
+    def parameters_for(self, count: int) -> tuple[Type, ...]:
+        """Return the parameter types when `count` arguments are given."""
+        if self.variadic:
+            return self.parameters * min(max(count, 1), MAX_VARIADIC)
+        return self.parameters
+
+
+def _sum(sizes: Sequence[int]) -> int:
+    return sum(sizes) + 1
+
+
+def _largest(sizes: Sequence[int]) -> int:
+    return max(sizes)
+
+
+def _one(sizes: Sequence[int]) -> int:
+    return 1
+
+
+def _power_size(sizes: Sequence[int]) -> int:
+    return MAX_NUMBER_DIGITS
+
+
+def _fixed_size(sizes: Sequence[int]) -> int:
+    return sizes[0] + MAX_PLACES + 2
+
+
+def _shown_size(sizes: Sequence[int]) -> int:
+    return 4 * sizes[0] + 2
+
+
+def _chosen_size(sizes: Sequence[int]) -> int:
+    return max(sizes[1:])
+
+
+def _table_size(sizes: Sequence[int]) -> int:
+    return sizes[-1]
+
+
+def _add(a: Number, b: Number) -> Number:
+    return whole(a + b)
+
+
+def _subtract(a: Number, b: Number) -> Number:
+    return whole(a - b)
+
+
+def _multiply(a: Number, b: Number) -> Number:
+    return whole(a * b)
+
+
+def _divide(a: Number, b: Number) -> Number | Failure:
+    return whole(Fraction(a) / b) if b else Failure("division by zero")
+
+
+def _floor_divide(a: Number, b: Number) -> Number | Failure:
+    return math.floor(Fraction(a) / b) if b else Failure("division by zero")
+
+
+def _modulo(a: Number, b: Number) -> Number | Failure:
+    return whole(Fraction(a) % b) if b else Failure("division by zero")
+
+
+def _power(a: Number, b: Number) -> Number | Failure:
+    if not isinstance(b, int) or b < 0:
+        return Failure("the exponent is not a natural number")
+    size = Fraction(a)
+    bits = max(size.numerator.bit_length(), size.denominator.bit_length())
+    if bits * b > 3 * MAX_NUMBER_DIGITS:
+        return Failure("the power is too large")
+    return whole(Fraction(size.numerator**b, size.denominator**b))
+
+
+def _gcd(a: Number, b: Number) -> Number | Failure:
+    if isinstance(a, int) and isinstance(b, int):
+        return math.gcd(a, b)
+    return Failure("gcd of numbers that are not whole")
+
+
+def _lcm(a: Number, b: Number) -> Number | Failure:
+    if isinstance(a, int) and isinstance(b, int):
+        return math.lcm(a, b)
+    return Failure("lcm of numbers that are not whole")
+
+
+def _denominator_lcm(a: Number, b: Number) -> Number:
+    return math.lcm(Fraction(a).denominator, Fraction(b).denominator)
+
+
+def _absolute(a: Number) -> Number:
+    return abs(a)
+
+
+def _negate(a: Number) -> Number:
+    return -a
+
+
+def _minimum(a: Number, b: Number) -> Number:
+    return min(a, b)
+
+
+def _maximum(a: Number, b: Number) -> Number:
+    return max(a, b)
+
+
+def _floor(a: Number) -> Number:
+    return math.floor(a)
+
+
+def _ceiling(a: Number) -> Number:
+    return math.ceil(a)
+
+
+def _places(places: Number) -> int | None:
+    return places if isinstance(places, int) and 0 <= places <= MAX_PLACES else None
+
+
+def _round(a: Number, places: Number) -> Number | Failure:
+    digits = _places(places)
+    if digits is None:
+        return Failure(f"places are not 0 to {MAX_PLACES}")
+    scaled = Fraction(a) * 10**digits
+    rounded = math.floor(abs(scaled) + Fraction(1, 2))
+    return whole(Fraction(rounded if scaled >= 0 else -rounded, 10**digits))
+
+
+def _equal(a: Number, b: Number) -> bool:
+    return a == b
+
+
+def _less(a: Number, b: Number) -> bool:
+    return a < b
+
+
+def _less_or_equal(a: Number, b: Number) -> bool:
+    return a <= b
+
+
+def _same_text(a: str, b: str) -> bool:
+    return a == b
+
+
+def _both(a: bool, b: bool) -> bool:
+    return a and b
+
+
+def _either(a: bool, b: bool) -> bool:
+    return a or b
+
+
+def _negation(a: bool) -> bool:
+    return not a
+
+
+def _concatenate(*texts: str) -> str:
+    return "".join(texts)
+
+
+def _lower(text: str) -> str:
+    return text.lower()
+
+
+def _upper(text: str) -> str:
+    return text.upper()
+
+
+def _show_fixed(a: Number, places: Number) -> str | Failure:
+    digits = _places(places)
+    if digits is None:
+        return Failure(f"places are not 0 to {MAX_PLACES}")
+    if isinstance(rounded := _round(a, digits), Failure):
+        return rounded
+    shown = show_number(rounded)
+    if digits == 0:
+        return shown
+    before, _, after = shown.partition(".")
+    return f"{before}.{after.ljust(digits, '0')}"
+
+
+def _show_decimal(a: Number) -> str | Failure:
+    places = decimal_places(a)
+    if places is None or places > MAX_TEXT:
+        return Failure("the decimals never end")
+    return show_number(a)
+
+
+def _show_fraction(a: Number) -> str:
+    return str(a) if isinstance(a, int) else f"{a.numerator}/{a.denominator}"
+
+
+def _lookup(key: str, table: Mapping[str, Json]) -> Json | Failure:
+    return table[key] if key in table else Failure(f"{key!r} is not in the table")
+
+
+def _choose(condition: bool, then: Value, otherwise: Value) -> Value:
+    return then if condition else otherwise
+
+
+N: Final = "number"
+T: Final = "text"
+B: Final = "truth"
+
+_TABLE = (
+    Operator("add", (N, N), N, 1, _add, _sum, "a + b"),
+    Operator("sub", (N, N), N, 1, _subtract, _sum, "a − b"),
+    Operator("mul", (N, N), N, 1, _multiply, _sum, "a · b"),
+    Operator("div", (N, N), N, 1, _divide, _sum, "a / b, exact; fails when b is 0"),
+    Operator("floordiv", (N, N), N, 1, _floor_divide, _sum, "floor of a / b; fails when b is 0"),
+    Operator("mod", (N, N), N, 1, _modulo, _sum, "a − b·floor(a / b); fails when b is 0"),
+    Operator("pow", (N, N), N, 2, _power, _power_size, "a to a natural power, size bounded"),
+    Operator("gcd", (N, N), N, 2, _gcd, _largest, "greatest common divisor of whole numbers"),
+    Operator("lcm", (N, N), N, 2, _lcm, _sum, "least common multiple of whole numbers"),
+    Operator("denominator", (N, N), N, 2, _denominator_lcm, _sum, "least common denominator"),
+    Operator("neg", (N,), N, 1, _negate, _largest, "−a"),
+    Operator("abs", (N,), N, 1, _absolute, _largest, "|a|"),
+    Operator("min", (N, N), N, 1, _minimum, _largest, "the smaller"),
+    Operator("max", (N, N), N, 1, _maximum, _largest, "the larger"),
+    Operator("floor", (N,), N, 1, _floor, _largest, "largest whole number ≤ a"),
+    Operator("ceil", (N,), N, 1, _ceiling, _largest, "smallest whole number ≥ a"),
+    Operator("round", (N, N), N, 1, _round, _fixed_size, "a to b places, half away from zero"),
+    Operator("eq", (N, N), B, 1, _equal, _one, "a = b"),
+    Operator("lt", (N, N), B, 1, _less, _one, "a < b"),
+    Operator("le", (N, N), B, 1, _less_or_equal, _one, "a ≤ b"),
+    Operator("same", (T, T), B, 1, _same_text, _one, "the texts are equal"),
+    Operator("and", (B, B), B, 1, _both, _one, "both"),
+    Operator("or", (B, B), B, 1, _either, _one, "one or both"),
+    Operator("not", (B,), B, 1, _negation, _one, "the opposite"),
+    Operator("concat", (T,), T, 1, _concatenate, _sum, "the texts joined", variadic=True),
+    Operator("lower", (T,), T, 1, _lower, _shown_size, "in lower case"),
+    Operator("upper", (T,), T, 1, _upper, _shown_size, "in upper case"),
+    Operator("show", (N,), T, 1, _show_decimal, _shown_size, "as a decimal; fails if endless"),
+    Operator("fraction", (N,), T, 1, _show_fraction, _shown_size, "as a/b in lowest terms"),
+    Operator("fixed", (N, N), T, 1, _show_fixed, _fixed_size, "as a decimal with b places"),
+    Operator(
+        "lookup", (T, "table"), "json", 1, _lookup, _table_size, "the table's entry, or fails"
+    ),
+    Operator("choose", (B, N, N), N, 1, _choose, _chosen_size, "a number by a condition; lazy"),
+    Operator("choose_text", (B, T, T), T, 1, _choose, _chosen_size, "a text by a condition; lazy"),
+)
+
+OPERATORS: Mapping[str, Operator] = MappingProxyType({op.name: op for op in _TABLE})
+LAZY = frozenset({"choose", "choose_text"})
+"""Operators of which only the chosen arm must have a value."""

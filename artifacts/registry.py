@@ -1,0 +1,228 @@
+"""The registry: an immutable snapshot of all family versions, a fold of the change sets.
+
+The next snapshot shares structure with this one. A change set that does not fit (wrong ordinal,
+unknown artifact, forbidden stage) leaves the snapshot as it is and is reported as a problem.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from immutables import Map
+
+from artifacts.artifact import Artifact, Reading
+from artifacts.comparators import public_form
+from artifacts.grammar.index import Index
+from artifacts.grammar.lexer import Tokens
+from artifacts.grammar.nfa import TooManyReadings
+from artifacts.problems import Problem
+from artifacts.program.evaluate import Computed
+from artifacts.stages import STAGES, StageName, may_follow
+from artifacts.values import digest
+
+SHARED = "shared"
+"""The scope whose families answer for every tenant."""
+
+
+class StageChange(Protocol):
+    """One line of a change set."""
+
+    @property
+    def family(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def stage(self) -> StageName: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One family version in one scope, since the change set `ordinal`."""
+
+    scope: str
+    family: str
+    version: int
+    stage: StageName
+    artifact: Artifact
+    ordinal: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.family, self.version
+
+    @property
+    def required(self) -> frozenset[str]:
+        return self.artifact.required
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A reading of an utterance by a family version."""
+
+    entry: Entry
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """All serving readings have one answer; `found` is credited with it."""
+
+    found: Found
+    computed: Computed
+    readings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """No serving family has a reading; `shadows` are the versions in shadow that have one."""
+
+    shadows: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Readings differ, or one fails beside another's answer."""
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AllFailed:
+    """There are readings and none has an answer."""
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TooMany:
+    """Too many candidates or readings to decide within bounds."""
+
+
+Lookup = Hit | Miss | Clash | AllFailed | TooMany
+
+_EntryKey = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A snapshot. `ordinal` and `digest` are its revision; the digest chains all change sets."""
+
+    ordinal: int = 0
+    digest: str = ""
+    entries: Map[_EntryKey, Entry] = Map()
+    indexes: Map[str, Index[Entry]] = Map()
+
+    def entry(self, scope: str, family: str, version: int) -> Entry | None:
+        """Return one family version, or None."""
+        return self.entries.get((scope, family, version))
+
+    def versions(self, scope: str, family: str) -> tuple[Entry, ...]:
+        """Return all versions of a family, oldest first."""
+        found: list[Entry] = []
+        while (entry := self.entry(scope, family, len(found) + 1)) is not None:
+            found.append(entry)
+        return tuple(found)
+
+    def in_order(self) -> Iterator[Entry]:
+        """Yield all entries by scope, family and version."""
+        for key in sorted(self.entries):
+            yield self.entries[key]
+
+    def candidates(self, tenant: str, tokens: Tokens) -> list[Entry]:
+        """Return the compared versions of the tenant's scopes that may read the utterance."""
+        found: list[Entry] = []
+        for scope in (tenant, SHARED):
+            index = self.indexes.get(scope)
+            if index is not None:
+                found.extend(index.candidates(tokens.keys))
+        if len(found) > 1:
+            found.sort(key=lambda entry: (entry.artifact.digest, entry.scope))
+        return found
+
+    def lookup(self, tenant: str, tokens: Tokens, *, max_candidates: int) -> Lookup:
+        """Decide one utterance (DESIGN §3): hit, miss, clash, failure, or too much to decide."""
+        candidates = self.candidates(tenant, tokens)
+        if not candidates:
+            return Miss(())
+        if len(candidates) > max_candidates:
+            return TooMany()
+        shadows: list[Entry] = []
+        found: list[Found] = []
+        for entry in candidates:
+            readings = entry.artifact.read(tokens)
+            if isinstance(readings, TooManyReadings):
+                if STAGES[entry.stage].serves:
+                    return TooMany()
+                continue
+            if readings and not STAGES[entry.stage].serves:
+                shadows.append(entry)
+            else:
+                found.extend(Found(entry, reading) for reading in readings)
+        return _decided(found) if found else Miss(tuple(shadows))
+
+
+def _decided(found: Sequence[Found]) -> Lookup:
+    first = found[0]
+    outcome = first.reading.outcome
+    entries = tuple(dict.fromkeys(item.entry for item in found)) if len(found) > 1 else ()
+    if len(found) > 1:
+        outcomes = [item.reading.outcome for item in found]
+        answers = [o.answer for o in outcomes if isinstance(o, Computed)]
+        if not answers:
+            return AllFailed(entries)
+        if len(answers) < len(found) or len({public_form(answer) for answer in answers}) > 1:
+            return Clash(entries)
+    if not isinstance(outcome, Computed):
+        return AllFailed((first.entry,))
+    return Hit(first, outcome, len(found))
+
+
+def chained(before: str, ordinal: int, scope: str, changes: Sequence[StageChange]) -> str:
+    """Return the digest of a registry after one more change set."""
+    lines = [[c.family, c.version, c.digest, c.stage] for c in changes]
+    return digest([before, ordinal, scope, lines])
+
+
+def changed(
+    registry: Registry,
+    ordinal: int,
+    scope: str,
+    changes: Sequence[StageChange],
+    artifacts: Iterable[Artifact],
+) -> Registry | Problem:
+    """Return the next snapshot, or why the change set does not fit; it is atomic."""
+    if ordinal != registry.ordinal + 1:
+        message = f"ordinal {ordinal} after {registry.ordinal}"
+        return Problem("bad-document", "versions", message)
+    by_digest: Mapping[str, Artifact] = {artifact.digest: artifact for artifact in artifacts}
+    entries, index = registry.entries, registry.indexes.get(scope, Index())
+    for change in changes:
+        before = entries.get((scope, change.family, change.version))
+        problem = _misfit(before, change)
+        artifact = before.artifact if before else by_digest.get(change.digest)
+        if problem is None and artifact is None:
+            problem = f"no artifact {change.digest[:12]}"
+        if problem is not None or artifact is None:
+            place = f"{change.family}@{change.version}"
+            return Problem("bad-document", place, str(problem))
+        entry = Entry(scope, change.family, change.version, change.stage, artifact, ordinal)
+        entries = entries.set((scope, change.family, change.version), entry)
+        compared = STAGES[change.stage].compared
+        index = index.with_item(entry) if compared else index.without(entry.key)
+    return Registry(
+        ordinal,
+        chained(registry.digest, ordinal, scope, changes),
+        entries,
+        registry.indexes.set(scope, index),
+    )
+
+
+def _misfit(before: Entry | None, change: StageChange) -> str | None:
+    if before is not None and before.artifact.digest != change.digest:
+        return f"digest {change.digest[:12]} is not {before.artifact.digest[:12]}"
+    stage = before.stage if before else None
+    if not may_follow(stage, change.stage):
+        return f"stage {change.stage} may not follow {stage}"
+    return None

@@ -52,7 +52,7 @@ class Reading:
     outcome: Computed | Failure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Artifact:
     """A family version that is ready to run. `document` is its canonical JSON value."""
 

@@ -7,7 +7,7 @@ candidate would have done, audits say how the served answers did.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from immutables import Map
@@ -19,7 +19,7 @@ _BETS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.88, 0.94)
 _ZERO_ERROR_SHARE = 0.5
 _TRUTHS = frozenset({"yes", "no", "true", "false"})
 _MAX_VALUES = 16
-_MAX_SAMPLES = 4096
+_MAX_BINDINGS = 256
 
 
 def answer_bits(answer: Json) -> float:
@@ -47,10 +47,14 @@ def answer_bits(answer: Json) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One atom: did this version's answer agree with the target on this sample?"""
+    """One atom: did this version's answer agree with the target on this sample?
+
+    `since` is the ordinal at which the version had last entered shadow.
+    """
 
     sample_id: str
     digest: str
+    since: int
     stratum: str
     target: str
     agreed: bool
@@ -60,55 +64,71 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What the atoms of one version add up to since it last entered shadow.
+    """What the atoms of one version add up to since it entered shadow.
 
-    `bits` and `agreements` count each binding of the slots once; `audits` and `errors` are all
-    audits ever made of it, for its certificate.
+    `bits` and `agreements` count each binding of the slots once.
     """
 
     bits: float = 0.0
     agreements: int = 0
     disagreements: int = 0
-    compared: int = 0
-    returns: int = 0
-    price: float = 0.0
-    audits: int = 0
-    audit_errors: int = 0
     distinct: Map[str, frozenset[str]] = field(default_factory=Map)
-    samples: frozenset[str] = frozenset()
     bindings: frozenset[tuple[tuple[str, str], ...]] = frozenset()
 
 
-Evidence = Map[str, Tally]
-"""Tallies by the digest of the family version."""
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Samples and errors of one version on one stratum, over its whole life."""
 
-NO_EVIDENCE: Evidence = Map()
+    samples: int = 0
+    errors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Tallies by (digest, since), samples by (digest, stratum), and the atoms already counted."""
+
+    tallies: Map[tuple[str, int], Tally] = field(default_factory=Map)
+    sampled: Map[tuple[str, str], Sampled] = field(default_factory=Map)
+    atoms: Map[str, None] = field(default_factory=Map)
+
+    def tally(self, digest: str, since: int) -> Tally:
+        """Return what counts for a version that entered shadow at `since`."""
+        return self.tallies.get((digest, since), _NOTHING)
+
+
+_NOTHING = Tally()
 
 
 def fold(evidence: Evidence, atom: Comparison) -> Evidence:
-    """Add one atom. Adding an atom twice changes nothing."""
-    tally = evidence.get(atom.digest, Tally())
-    sample = f"{atom.stratum}|{atom.target}|{atom.sample_id}"
-    if sample in tally.samples or len(tally.samples) >= _MAX_SAMPLES:
+    """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter."""
+    sample = f"{atom.sample_id}|{atom.digest}|{atom.target}|{atom.stratum}"
+    if sample in evidence.atoms:
         return evidence
-    key = tuple(sorted(atom.values.items()))
-    is_new = not key or key not in tally.bindings
-    counted = atom.agreed and is_new
-    is_audit = atom.stratum == "audit"
-    return evidence.set(
-        atom.digest,
-        replace(
-            tally,
-            bits=tally.bits + (atom.bits if counted else 0.0),
-            agreements=tally.agreements + counted,
-            disagreements=tally.disagreements + (not atom.agreed),
-            compared=tally.compared + 1,
-            audits=tally.audits + is_audit,
-            audit_errors=tally.audit_errors + (is_audit and not atom.agreed),
-            distinct=_with_values(tally.distinct, atom.values) if atom.agreed else tally.distinct,
-            samples=tally.samples | {sample},
-            bindings=tally.bindings | {key} if counted and key else tally.bindings,
+    key = (atom.digest, atom.since)
+    stratum = (atom.digest, atom.stratum)
+    sampled = evidence.sampled.get(stratum, Sampled())
+    return Evidence(
+        evidence.tallies.set(key, _added(evidence.tallies.get(key, _NOTHING), atom)),
+        evidence.sampled.set(
+            stratum, Sampled(sampled.samples + 1, sampled.errors + (not atom.agreed))
         ),
+        evidence.atoms.set(sample, None),
+    )
+
+
+def _added(tally: Tally, atom: Comparison) -> Tally:
+    if not atom.agreed:
+        return replace(tally, disagreements=tally.disagreements + 1)
+    key = tuple(sorted(atom.values.items()))
+    if key and (key in tally.bindings or len(tally.bindings) >= _MAX_BINDINGS):
+        return tally
+    return Tally(
+        tally.bits + atom.bits,
+        tally.agreements + 1,
+        tally.disagreements,
+        _with_values(tally.distinct, atom.values),
+        tally.bindings | {key} if key else tally.bindings,
     )
 
 
@@ -122,30 +142,25 @@ def _with_values(
     return distinct
 
 
-def entered_shadow(evidence: Evidence, digest: str, *, price: float, again: bool) -> Evidence:
-    """Start the tally anew: a version enters shadow for the first time, or returns to it."""
-    before = evidence.get(digest, Tally())
-    return evidence.set(
-        digest,
-        Tally(
-            price=max(price, before.price),
-            returns=before.returns + again,
-            audits=before.audits,
-            audit_errors=before.audit_errors,
-        ),
-    )
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a version must show: its slots, the price of its search in bits, its returns."""
+
+    slots: tuple[str, ...]
+    price: float
+    returns: int
 
 
-def shortfall(tally: Tally, slots: Iterable[str], policy: Policy) -> str | None:
+def shortfall(tally: Tally, claim: Claim, policy: Policy) -> str | None:
     """Return what is still missing before the version may serve, or None when nothing is."""
     if tally.disagreements:
         return f"{tally.disagreements} disagreements since it entered shadow"
     if tally.agreements < policy.min_agreements:
         return f"{tally.agreements} agreements of {policy.min_agreements}"
-    required = policy.required_bits + tally.price + tally.returns * policy.return_surcharge
+    required = policy.required_bits + claim.price + claim.returns * policy.return_surcharge
     if tally.bits < required:
         return f"{tally.bits:.0f} bits of {required:.0f}"
-    for slot in slots:
+    for slot in claim.slots:
         seen = len(tally.distinct.get(slot, ()))
         if seen < policy.min_distinct:
             return f"slot {slot!r} was seen with {seen} values of {policy.min_distinct}"

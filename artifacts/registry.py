@@ -5,7 +5,7 @@ unknown artifact, forbidden stage) leaves the snapshot as it is and is reported 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from immutables import Map
@@ -37,9 +37,13 @@ class StageChange(Protocol):
     def stage(self) -> StageName: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """One family version in one scope, since the change set `ordinal`."""
+    """One family version in one scope; compared by identity.
+
+    `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
+    since then counts. `returns` counts how often it came back there; `price` is in bits.
+    """
 
     scope: str
     family: str
@@ -47,6 +51,9 @@ class Entry:
     stage: StageName
     artifact: Artifact
     ordinal: int
+    since: int
+    returns: int
+    price: float
 
     @property
     def key(self) -> tuple[str, int]:
@@ -111,8 +118,8 @@ class Registry:
 
     ordinal: int = 0
     digest: str = ""
-    entries: Map[_EntryKey, Entry] = Map()
-    indexes: Map[str, Index[Entry]] = Map()
+    entries: Map[_EntryKey, Entry] = field(default_factory=Map)
+    indexes: Map[str, Index[Entry]] = field(default_factory=Map)
 
     def entry(self, scope: str, family: str, version: int) -> Entry | None:
         """Return one family version, or None."""
@@ -191,8 +198,12 @@ def changed(
     scope: str,
     changes: Sequence[StageChange],
     artifacts: Iterable[Artifact],
+    price: float = 0.0,
 ) -> Registry | Problem:
-    """Return the next snapshot, or why the change set does not fit; it is atomic."""
+    """Return the next snapshot, or why the change set does not fit; it is atomic.
+
+    `price` in bits is what the search for the new artifacts tried.
+    """
     if ordinal != registry.ordinal + 1:
         message = f"ordinal {ordinal} after {registry.ordinal}"
         return Problem("bad-document", "versions", message)
@@ -207,7 +218,7 @@ def changed(
         if problem is not None or artifact is None:
             place = f"{change.family}@{change.version}"
             return Problem("bad-document", place, str(problem))
-        entry = Entry(scope, change.family, change.version, change.stage, artifact, ordinal)
+        entry = _entry(scope, change, artifact, before, ordinal, price)
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
         index = index.with_item(entry) if compared else index.without(entry.key)
@@ -216,6 +227,28 @@ def changed(
         chained(registry.digest, ordinal, scope, changes),
         entries,
         registry.indexes.set(scope, index),
+    )
+
+
+def _entry(
+    scope: str,
+    change: StageChange,
+    artifact: Artifact,
+    before: Entry | None,
+    ordinal: int,
+    price: float,
+) -> Entry:
+    enters_shadow = change.stage == "shadow" or before is None
+    return Entry(
+        scope,
+        change.family,
+        change.version,
+        change.stage,
+        artifact,
+        ordinal,
+        since=ordinal if enters_shadow or before is None else before.since,
+        returns=(before.returns + enters_shadow) if before else 0,
+        price=before.price if before else price,
     )
 
 

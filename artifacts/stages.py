@@ -24,9 +24,9 @@ _TABLE = (
         "shadow",
         False,
         True,
-        frozenset({None, "canary", "live", "retired"}),
-        "Answers are computed and compared, never served. Entered by a proposal, by quarantine "
-        "or by rollback.",
+        frozenset({None, "shadow", "canary", "live", "retired"}),
+        "Answers are computed and compared, never served. Entered by a proposal, by quarantine, "
+        "by rollback, and anew after a disagreement: its evidence then starts again.",
     ),
     Stage("canary", True, True, frozenset({"shadow"}), "Serves a share of its utterances."),
     Stage("live", True, True, frozenset({"shadow", "canary"}), "Serves."),

@@ -222,7 +222,8 @@ class FeedbackGiven(Event):
 class ComparisonMade(Event):
     """One atom of evidence: a family version's answer held against a target on one sample.
 
-    Idempotent by (sample_id, digest, target, stratum). `bits` is −log₂ P₀ of the answer under the
+    Idempotent by (sample_id, digest, target, stratum). `since` is the ordinal at which the version
+    had last entered shadow. `bits` is −log₂ P₀ of the answer under the
     baseline; `values` are the spellings bound to the slots, so that distinct values can be counted.
     """
 
@@ -231,6 +232,7 @@ class ComparisonMade(Event):
     family: str
     version: int
     digest: str
+    since: int
     stratum: Stratum
     target: Target
     agreed: bool

@@ -34,11 +34,11 @@ def _field(*names: str) -> Key:
 
 
 def _skeleton_key(event: e.Event) -> str | None:
-    return f"{getattr(event, 'tenant')}|{skeleton(getattr(event, 'text'))}"
+    return f"{event.tenant}|{skeleton(event.text)}"
 
 
 def _family_key(event: e.Event) -> str | None:
-    return f"{getattr(event, 'scope')}|{getattr(event, 'family')}"
+    return f"{event.scope}|{event.family}"
 
 
 _BY_SESSION = _field("session", "utterance_id")

@@ -6,7 +6,7 @@ the next one shares structure with it, so a snapshot in use never changes.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from immutables import Map
@@ -29,8 +29,8 @@ Item = TypeVar("Item", bound=Indexed)
 class Index(Generic[Item]):
     """Items by the token they are filed under, and that token by item key."""
 
-    postings: Map[str, tuple[Item, ...]] = Map()
-    filed: Map[tuple[str, int], str] = Map()
+    postings: Map[str, tuple[Item, ...]] = field(default_factory=Map)
+    filed: Map[tuple[str, int], str] = field(default_factory=Map)
 
     def with_item(self, item: Item) -> "Index[Item]":
         """Return the index with `item`, which replaces the one of the same key."""
@@ -51,7 +51,7 @@ class Index(Generic[Item]):
     def candidates(self, keys: Iterable[str]) -> Iterator[Item]:
         """Yield the items whose required tokens all occur among `keys`, each once."""
         present = frozenset(keys)
-        for token in self.postings.keys() & present if len(self.postings) < 16 else present:
+        for token in present:
             for item in self.postings.get(token, ()):
                 if item.required <= present:
                     yield item

@@ -60,7 +60,7 @@ _CLASSES: tuple[TokenClass, ...] = ("letters", "digits", "space", "mark")
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """A lexed utterance. `keys` are what grammars match: NFC, case folded, a blank for a space run."""
+    """A lexed utterance. `keys` are what grammars match: NFC, folded, a blank for a space run."""
 
     text: str
     keys: tuple[str, ...]

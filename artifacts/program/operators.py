@@ -135,7 +135,7 @@ def _denominator_lcm(a: Number, b: Number) -> Number:
 
 
 def _absolute(a: Number) -> Number:
-    return abs(a)
+    return -a if a < 0 else a
 
 
 def _negate(a: Number) -> Number:
@@ -143,11 +143,11 @@ def _negate(a: Number) -> Number:
 
 
 def _minimum(a: Number, b: Number) -> Number:
-    return min(a, b)
+    return a if a <= b else b
 
 
 def _maximum(a: Number, b: Number) -> Number:
-    return max(a, b)
+    return a if a >= b else b
 
 
 def _floor(a: Number) -> Number:

@@ -29,8 +29,8 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 def values(annotation: Any, metadata: tuple[Any, ...] = ()) -> st.SearchStrategy[Any]:
     """Values of one field; an annotation that no case knows is an error, not a gap."""
     origin, arguments = get_origin(annotation), get_args(annotation)
-    least = next((bound.ge for bound in metadata if isinstance(bound, Ge)), None)
-    most = next((bound.le for bound in metadata if isinstance(bound, Le)), None)
+    least: Any = next((bound.ge for bound in metadata if isinstance(bound, Ge)), None)
+    most: Any = next((bound.le for bound in metadata if isinstance(bound, Le)), None)
     if annotation is JsonValue:
         return json_values
     if annotation is str:

@@ -23,7 +23,7 @@ def feedback(correction: object) -> events.FeedbackGiven:
     return events.FeedbackGiven(
         answer_ref="r",
         verdict="reject",
-        correction=correction,  # type: ignore[arg-type]  # what a careless caller passes
+        correction=correction,
         source="s",
     )
 

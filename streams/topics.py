@@ -34,11 +34,13 @@ def _field(*names: str) -> Key:
 
 
 def _skeleton_key(event: e.Event) -> str | None:
-    return f"{event.tenant}|{skeleton(event.text)}"
+    fields = vars(event)
+    return f"{fields['tenant']}|{skeleton(fields['text'])}"
 
 
 def _family_key(event: e.Event) -> str | None:
-    return f"{event.scope}|{event.family}"
+    fields = vars(event)
+    return f"{fields['scope']}|{fields['family']}"
 
 
 _BY_SESSION = _field("session", "utterance_id")

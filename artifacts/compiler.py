@@ -6,6 +6,7 @@ chance, network or model takes part; the same bytes give the same artifact on an
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -13,7 +14,7 @@ from artifacts.artifact import ARTIFACT_FORMAT, TABLES, Artifact, check_grammar,
 from artifacts.comparators import COMPARATORS, same
 from artifacts.grammar.jsonform import grammar_to_json
 from artifacts.grammar.kinds import KINDS
-from artifacts.grammar.lexer import lex, literal_keys
+from artifacts.grammar.lexer import Tokens, lex, literal_keys
 from artifacts.grammar.nfa import Bindings, TooManyReadings, readings
 from artifacts.grammar.syntax import (
     Alternatives,
@@ -193,13 +194,12 @@ def _example_problems(document: Recipe, artifact: Artifact) -> Iterator[Problem]
             yield Problem("counterexample-matched", f"counterexamples[{index}]", f"{text!r}")
 
 
+@dataclass(frozen=True, slots=True)
 class Given:
     """An answer that all readings of a text agree on, with the first reading's bindings."""
 
-    __slots__ = ("answer", "bindings")
-
-    def __init__(self, answer: Json, bindings: Bindings) -> None:
-        self.answer, self.bindings = answer, bindings
+    answer: Json
+    bindings: Bindings
 
 
 AMBIGUOUS = Failure("its readings have different answers")
@@ -208,8 +208,11 @@ AMBIGUOUS = Failure("its readings have different answers")
 def answer_of(artifact: Artifact, text: str) -> Given | Failure | None:
     """Return what one artifact alone says about a text; None when it is not in the grammar."""
     tokens = lex(text)
-    if isinstance(tokens, str):
-        return None
+    return None if isinstance(tokens, str) else answer_of_tokens(artifact, tokens)
+
+
+def answer_of_tokens(artifact: Artifact, tokens: Tokens) -> Given | Failure | None:
+    """Return what `answer_of` returns, for a text that was lexed already."""
     found = artifact.read(tokens)
     if isinstance(found, TooManyReadings):
         return AMBIGUOUS

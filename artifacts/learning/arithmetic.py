@@ -2,7 +2,7 @@
 
 Expressions are told apart by their values on a few examples modulo the prime 2⁶¹ − 1, where division
 is a multiplication, so that exact fractions are computed only for the few that fit. A target is
-met in the middle: for every expression e of up to two or three leaves, `target ∘⁻¹ e` is looked up
+met in the middle: for every expression e of up to three leaves, `target ∘⁻¹ e` is looked up
 among the expressions of up to two leaves; a missing constant is read off as a ratio or difference.
 The budget is counted steps (one per expression made or looked up), never seconds.
 """
@@ -171,7 +171,9 @@ class _Search:
         yield from self.direct(pairs)
         yield from self.with_constant(self.small)
         yield from self.met(self.small)
-        slots_only = {v: e for v, e in leaves.items() if isinstance(e, SlotLeaf)}
+        slots_only: dict[_Vector, Expression] = {
+            v: e for v, e in leaves.items() if isinstance(e, SlotLeaf)
+        }
         triples = self.combined(pairs, slots_only)
         yield from self.direct(triples)
         yield from self.with_constant(triples)
@@ -288,6 +290,10 @@ def _is_flat(vector: _Vector) -> bool:
     return all(value == vector[0] for value in vector)
 
 
+def _rank(expression: Expression) -> tuple[float, str]:
+    return description_bits(expression), repr(expression)
+
+
 @dataclass(frozen=True, slots=True)
 class Solved:
     """Expressions that fit all examples, shortest first, and the steps spent."""
@@ -304,7 +310,11 @@ def solve(
     >>> solve([(3, 4), (2, 5), (9, 7)], [12, 10, 63], budget=10_000, most=1).expressions
     (Applied(operator='mul', left=SlotLeaf(column=0), right=SlotLeaf(column=1)),)
     """
-    if len(rows) < 2 or not rows[0] or any(abs(value) > _MAX_TARGET for value in target):
+    if (
+        len(rows) < 2
+        or not rows[0]
+        or not all(-_MAX_TARGET < value < _MAX_TARGET for value in target)
+    ):
         return Solved((), 0)
     search = _Search(rows, target, budget)
     found: dict[Expression, None] = {}
@@ -313,6 +323,5 @@ def solve(
             break
         if expression not in found and search.fits(expression):
             found[expression] = None
-    ranked = sorted(found, key=lambda e: (description_bits(e), repr(e)))
+    ranked = sorted(found, key=_rank)
     return Solved(tuple(ranked[:most]), search.steps)
-

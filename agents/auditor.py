@@ -1,0 +1,201 @@
+"""The auditor: holds answers against the teacher's, folds the evidence, proposes promotions.
+
+CompletionGiven ─▶ one ComparisonMade for each version that reads the text   (stratum shadow)
+AuditAnswered   ─▶ one ComparisonMade for the version that served            (stratum audit)
+ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (live)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from immutables import Map
+from pydantic import JsonValue
+
+from agents.node import Decider
+from agents.registries import folded
+from artifacts.comparators import same
+from artifacts.compiler import Given, answer_of_tokens
+from artifacts.evidence import Claim, Comparison, Evidence, answer_bits, fold, shortfall
+from artifacts.grammar.lexer import Tokens, lex
+from artifacts.policy import DEFAULT, Policy
+from artifacts.registry import Entry, Registry
+from artifacts.stages import STAGES
+from streams.events import (
+    AuditAnswered,
+    Change,
+    ComparisonMade,
+    CompletionGiven,
+    Event,
+    Stratum,
+    VersionChanged,
+    VersionProposed,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Registry, evidence, and the agreements at which each epoch was last proposed."""
+
+    policy: Policy
+    registry: Registry = field(default_factory=Registry)
+    evidence: Evidence = field(default_factory=Evidence)
+    proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
+
+
+def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
+    """Compare, fold, propose."""
+    match event:
+        case VersionChanged():
+            return replace(state, registry=folded(state.registry, event)), ()
+        case CompletionGiven():
+            return state, _shadow_comparisons(state, event)
+        case AuditAnswered():
+            return state, _audit_comparison(state, event)
+        case ComparisonMade():
+            return _promotion(folded_evidence(state, event), event)
+        case _:
+            return state, ()
+
+
+def folded_evidence(state: State, event: ComparisonMade) -> State:
+    """Return the state with one more atom of evidence."""
+    return replace(state, evidence=fold(state.evidence, atom_of(event)))
+
+
+def atom_of(event: ComparisonMade) -> Comparison:
+    """Return the atom that an event carries."""
+    return Comparison(
+        event.sample_id,
+        event.digest,
+        event.since,
+        event.stratum,
+        event.target,
+        event.agreed,
+        event.bits,
+        event.values,
+    )
+
+
+def claim_of(entry: Entry) -> Claim:
+    """Return what the version has to show before it may serve."""
+    return Claim(entry.artifact.slot_names, entry.price, entry.returns)
+
+
+def compared(
+    entry: Entry, utterance_id: str, text: str, expected: JsonValue, given: Given, stratum: Stratum
+) -> ComparisonMade:
+    """Return the atom of one answer held against what the teacher said."""
+    comparator = entry.artifact.comparator
+    return ComparisonMade(
+        sample_id=utterance_id,
+        scope=entry.scope,
+        family=entry.family,
+        version=entry.version,
+        digest=entry.artifact.digest,
+        since=entry.since,
+        stratum=stratum,
+        target="teacher",
+        agreed=same(given.answer, expected, comparator),
+        probability=1.0,
+        comparator=comparator,
+        bits=answer_bits(expected),
+        values={name: bound.spelling for name, bound in given.bindings.items()},
+        text=text,
+        expected=expected,
+    )
+
+
+def _shadow_comparisons(state: State, event: CompletionGiven) -> Sequence[Event]:
+    tokens = lex(event.text)
+    if not isinstance(tokens, Tokens):
+        return ()
+    made: list[Event] = []
+    for entry in state.registry.candidates(event.tenant, tokens):
+        given = answer_of_tokens(entry.artifact, tokens)
+        if isinstance(given, Given):
+            made.append(
+                compared(entry, event.utterance_id, event.text, event.answer, given, "shadow")
+            )
+    return made
+
+
+def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
+    entry = next(
+        (
+            found
+            for scope in (event.tenant, "shared")
+            if (found := state.registry.entry(scope, event.family, event.version))
+        ),
+        None,
+    )
+    tokens = lex(event.text)
+    if entry is None or not isinstance(tokens, Tokens):
+        return ()
+    given = answer_of_tokens(entry.artifact, tokens)
+    if not isinstance(given, Given):
+        return ()
+    atom = compared(entry, event.utterance_id, event.text, event.answer, given, "audit")
+    agreed = same(event.served, event.answer, entry.artifact.comparator)
+    return (atom.model_copy(update={"probability": event.probability, "agreed": agreed}),)
+
+
+def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
+    entry = state.registry.entry(event.scope, event.family, event.version)
+    if entry is None or entry.stage != "shadow" or entry.since != event.since:
+        return state, ()
+    tally = state.evidence.tally(event.digest, event.since)
+    if shortfall(tally, claim_of(entry), state.policy) is not None:
+        return state, ()
+    key = (entry.scope, entry.family, entry.version, entry.since)
+    if tally.agreements < 2 * state.proposed.get(key, 0):
+        return state, ()
+    return (
+        replace(state, proposed=state.proposed.set(key, tally.agreements)),
+        (
+            promotion(
+                state.registry, entry, f"{tally.agreements} agreements, {tally.bits:.0f} bits"
+            ),
+        ),
+    )
+
+
+def promotion(registry: Registry, entry: Entry, reason: str) -> VersionProposed:
+    """Return the proposal that makes a version live and retires the family's other versions."""
+    changes = [_change(entry, "live")]
+    changes += [
+        _change(other, "retired")
+        for other in registry.versions(entry.scope, entry.family)
+        if other is not entry and STAGES[other.stage].compared and other.version < entry.version
+    ]
+    return VersionProposed(
+        scope=entry.scope,
+        actor="auditor",
+        reason=reason,
+        changes=tuple(changes),
+        previous=registry.ordinal,
+    )
+
+
+def _change(entry: Entry, stage: str) -> Change:
+    return Change.model_validate(
+        {
+            "family": entry.family,
+            "version": entry.version,
+            "digest": entry.artifact.digest,
+            "stage": stage,
+        }
+    )
+
+
+def auditor(policy: Policy = DEFAULT) -> Decider:
+    """Return the auditor node."""
+    return Decider(
+        name="auditor",
+        folds=(),
+        reads=("completions", "versions", "evidence"),
+        writes=("evidence", "proposals"),
+        initial=State(policy),
+        decide=decide,
+        is_rebuilt=True,
+        doc="Holds answers against the teacher's and proposes promotions.",
+    )

@@ -1,5 +1,6 @@
 """The policy table: every threshold of learning, admission and quarantine, with its reason."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -19,6 +20,8 @@ class Policy:
     max_families: versions in shadow or serving that one scope may hold; beyond, none is added.
     max_candidates: automata run for one utterance; beyond, abstain `too_many_candidates`.
     search_steps: counted steps of one search for a recipe.
+    max_outlier_share: of a cluster's pairs that a recipe reads, so many may disagree (teachers err)
+        before it is refused; each costs outlier_bits.
     """
 
     min_pairs: int = 4
@@ -29,7 +32,13 @@ class Policy:
     max_returns: int = 2
     max_families: int = 20_000
     max_candidates: int = 64
-    search_steps: int = 60_000
+    search_steps: int = 40_000
+    max_outlier_share: float = 0.1
+    outlier_bits: float = 20.0
+
+    def search_price(self, tried: int) -> float:
+        """Return the bits that a recipe owes for the candidates tried before it was found."""
+        return math.log2(tried + 1)
 
 
 DEFAULT = Policy()

@@ -132,6 +132,11 @@ class Registry:
             found.append(entry)
         return tuple(found)
 
+    def compared_count(self, scope: str) -> int:
+        """Return how many versions of a scope are in shadow or serving."""
+        index = self.indexes.get(scope)
+        return len(index.filed) if index else 0
+
     def in_order(self) -> Iterator[Entry]:
         """Yield all entries by scope, family and version."""
         for key in sorted(self.entries):

@@ -310,7 +310,10 @@ class ProposalRefused(Event):
 
 
 class VersionProposed(Event):
-    """A change set somebody wants. `previous` is the ordinal of the last change they had seen."""
+    """A change set somebody wants. `previous` is the ordinal of the last change they had seen.
+
+    `mended` are example texts of the earlier version whose answers turned out to be wrong.
+    """
 
     scope: str
     actor: str
@@ -318,6 +321,7 @@ class VersionProposed(Event):
     changes: tuple[Change, ...]
     artifacts: tuple[JsonValue, ...] = ()
     price_bits: float = 0.0
+    mended: tuple[str, ...] = ()
     previous: int
 
 

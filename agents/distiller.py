@@ -1,0 +1,304 @@
+"""The distiller: turns clusters of fallbacks into proposed families; and the inducer that it asks.
+
+CompletionGiven, AuditAnswered, RecallAnswered ─▶ cluster ─▶ worth an attempt? ─▶ TeacherAsked
+TeacherReplied ─▶ κ ─▶ right on its own cluster? ─▶ VersionProposed | RecipeRefused
+VersionChanged (new in shadow) ─▶ ComparisonMade for every pair that was not taught  (replay)
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from immutables import Map
+from pydantic import JsonValue
+
+from agents.auditor import compared
+from agents.node import Decider
+from agents.registries import folded
+from artifacts.artifact import Artifact
+from artifacts.comparators import same
+from artifacts.compiler import Given, answer_of, answer_of_tokens, compile_recipe
+from artifacts.grammar.lexer import Tokens, lex
+from artifacts.learning.clusters import (
+    Cluster,
+    Clusters,
+    Member,
+    add,
+    attempted,
+    is_due,
+    member,
+    question_members,
+)
+from artifacts.learning.inducer import induce
+from artifacts.policy import DEFAULT, Policy
+from artifacts.registry import Registry
+from artifacts.stages import STAGES
+from artifacts.values import Json, canonical_json, digest
+from streams.events import (
+    AuditAnswered,
+    Change,
+    CompletionGiven,
+    Event,
+    Pair,
+    RecallAnswered,
+    RecipeRefused,
+    TeacherAsked,
+    TeacherReplied,
+    VersionChanged,
+    VersionProposed,
+)
+
+_MAX_RECIPES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """Where a proposed version came from: its cluster, and the pairs that are no evidence."""
+
+    cluster: str
+    excluded: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Clusters by scope; which families a cluster has; what new versions were taught."""
+
+    policy: Policy
+    registry: Registry = field(default_factory=Registry)
+    clusters: Map[str, Clusters] = field(default_factory=Map)
+    families: Map[str, tuple[str, ...]] = field(default_factory=Map)
+    taught: Map[str, Taught] = field(default_factory=Map)
+    asked: frozenset[str] = frozenset()
+
+
+def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
+    """Cluster, ask for recipes, propose what κ and the cluster accept, replay what is new."""
+    match event:
+        case VersionChanged():
+            return _changed(state, event)
+        case CompletionGiven() | AuditAnswered() | RecallAnswered():
+            return _learned(state, event)
+        case TeacherReplied(method="recipe"):
+            return _replied(state, event)
+        case _:
+            return state, ()
+
+
+def _learned(
+    state: State, event: CompletionGiven | AuditAnswered | RecallAnswered
+) -> tuple[State, Sequence[Event]]:
+    new = member(event.utterance_id, event.text, event.answer)
+    if new is None:
+        return state, ()
+    scope = event.tenant
+    clusters, cluster = add(state.clusters.get(scope, Clusters()), new, scope)
+    state = replace(state, clusters=state.clusters.set(scope, clusters))
+    if not is_due(cluster, new, state.policy.min_pairs) or _is_covered(state.registry, scope, new):
+        return state, ()
+    clusters = replace(clusters, by_id=clusters.by_id.set(cluster.id, attempted(cluster, new)))
+    members = question_members(cluster, new)
+    question = TeacherAsked(
+        question_id=digest([scope, cluster.id, new.utterance_id])[:24],
+        scope=scope,
+        method="recipe",
+        cluster=cluster.id,
+        pairs=tuple(_pair(m) for m in members),
+        budget=state.policy.search_steps,
+    )
+    return replace(state, clusters=state.clusters.set(scope, clusters)), (question,)
+
+
+def _pair(m: Member) -> Pair:
+    return Pair(utterance_id=m.utterance_id, text=m.text, answer=cast(JsonValue, m.answer))
+
+
+def _is_covered(registry: Registry, scope: str, new: Member) -> bool:
+    """Return whether a version in shadow or serving reads the text, right or wrong."""
+    tokens = lex(new.text)
+    if not isinstance(tokens, Tokens):
+        return True
+    return any(
+        isinstance(answer_of_tokens(entry.artifact, tokens), Given)
+        for entry in registry.candidates(scope, tokens)
+    )
+
+
+def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event]]:
+    cluster = state.clusters.get(event.scope, Clusters()).by_id.get(event.cluster)
+    if cluster is None:
+        return state, ()
+    problems: list[str] = []
+    for recipe in event.recipes:
+        artifact = compile_recipe(canonical_json(recipe))
+        if isinstance(artifact, tuple):
+            problems.extend(map(str, artifact))
+            continue
+        wrong = disagreeing(artifact, cluster.members)
+        matched = sum(answer_of(artifact, m.text) is not None for m in cluster.members)
+        if len(wrong) > matched * state.policy.max_outlier_share:
+            problems.append(f"wrong on {len(wrong)} of {matched} pairs of its cluster")
+            continue
+        return _proposed(state, event, cluster, artifact, wrong)
+    refused = RecipeRefused(
+        question_id=event.question_id,
+        scope=event.scope,
+        cluster=event.cluster,
+        problems=tuple(problems) or ("no candidate within the budget",),
+    )
+    return state, (refused,)
+
+
+def disagreeing(artifact: Artifact, members: Sequence[Member]) -> list[Member]:
+    """Return the members that the artifact reads and answers otherwise."""
+    wrong: list[Member] = []
+    for m in members:
+        given = answer_of(artifact, m.text)
+        if isinstance(given, Given) and not same(given.answer, m.answer, artifact.comparator):
+            wrong.append(m)
+    return wrong
+
+
+def _proposed(
+    state: State,
+    event: TeacherReplied,
+    cluster: Cluster,
+    artifact: Artifact,
+    wrong: Sequence[Member],
+) -> tuple[State, Sequence[Event]]:
+    scope = event.scope
+    family, version = _place(state, scope, cluster.id, artifact)
+    if any(
+        entry.artifact.digest == artifact.digest for entry in state.registry.versions(scope, family)
+    ):
+        return state, ()
+    policy = state.policy
+    proposal = VersionProposed(
+        scope=scope,
+        actor="distiller",
+        reason=f"cluster {cluster.id} of {cluster.whole.count} pairs",
+        changes=(Change(family=family, version=version, digest=artifact.digest, stage="shadow"),),
+        artifacts=(dict(artifact.document),),
+        price_bits=policy.search_price(event.tried) + len(wrong) * policy.outlier_bits,
+        previous=state.registry.ordinal,
+    )
+    excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
+    return (
+        replace(
+            state,
+            families=state.families.set(
+                cluster.id,
+                tuple(dict.fromkeys((*state.families.get(cluster.id, ()), family))),
+            ),
+            taught=state.taught.set(artifact.digest, Taught(cluster.id, excluded)),
+        ),
+        (proposal,),
+    )
+
+
+def _place(state: State, scope: str, cluster: str, artifact: Artifact) -> tuple[str, int]:
+    """Return a family of the cluster that the artifact can follow on, or a new one.
+
+    It follows on a family when it gives the right answer to every example of its latest version.
+    """
+    for family in state.families.get(cluster, ()):
+        versions = state.registry.versions(scope, family)
+        if versions and answers_all(artifact, versions[-1].artifact.examples()):
+            return family, len(versions) + 1
+    name = f"{artifact.name}-{digest([scope, cluster, artifact.digest])[:8]}"
+    return name, len(state.registry.versions(scope, name)) + 1
+
+
+def answers_all(artifact: Artifact, pairs: Sequence[tuple[str, Json]]) -> bool:
+    """Return whether the artifact answers each text as the pair says."""
+    for text, answer in pairs:
+        given = answer_of(artifact, text)
+        if not isinstance(given, Given):
+            return False
+        if not same(given.answer, answer, artifact.comparator):
+            return False
+    return True
+
+
+def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event]]:
+    registry = folded(state.registry, event)
+    state = replace(state, registry=registry)
+    made: list[Event] = []
+    for change in event.changes:
+        entry = registry.entry(event.scope, change.family, change.version)
+        taught = state.taught.get(change.digest)
+        if entry is None or taught is None or not STAGES[entry.stage].compared:
+            continue
+        if entry.stage != "shadow":
+            continue
+        state = replace(state, taught=state.taught.delete(change.digest))
+        cluster = state.clusters.get(event.scope, Clusters()).by_id.get(taught.cluster)
+        for m in cluster.members if cluster else ():
+            given = answer_of(entry.artifact, m.text)
+            if isinstance(given, Given) and m.utterance_id not in taught.excluded:
+                answer = cast(JsonValue, m.answer)
+                made.append(compared(entry, m.utterance_id, m.text, answer, given, "replay"))
+    return state, made
+
+
+def distiller(policy: Policy = DEFAULT) -> Decider:
+    """Return the distiller node."""
+    return Decider(
+        name="distiller",
+        folds=(),
+        reads=("completions", "versions", "learning"),
+        writes=("learning", "proposals", "evidence"),
+        initial=State(policy),
+        decide=decide,
+        is_rebuilt=True,
+        doc="Turns clusters of fallbacks into proposed families.",
+    )
+
+
+# --- the inducer as a teacher of recipes ----------------------------------------------------------
+
+
+def induced(policy: Policy, event: Event) -> tuple[Policy, Sequence[Event]]:
+    """Answer a question for recipes by search; the state is the policy and never changes."""
+    if not isinstance(event, TeacherAsked):
+        return policy, ()
+    known = [member(p.utterance_id, p.text, p.answer) for p in (*event.pairs, *event.rejected)]
+    members = [m for m in known if m is not None]
+    recipes: list[JsonValue] = []
+    taught: tuple[str, ...] = ()
+    tried = steps = 0
+    if members and members[-1] is not None:
+        for candidate in induce(members, budget=event.budget, min_pairs=policy.min_pairs):
+            recipes.append(cast(JsonValue, candidate.recipe))
+            taught = tuple(dict.fromkeys((*taught, *candidate.taught)))
+            tried, steps = candidate.tried, candidate.steps
+            if len(recipes) == _MAX_RECIPES:
+                break
+    reply = TeacherReplied(
+        question_id=event.question_id,
+        scope=event.scope,
+        method=event.method,
+        cluster=event.cluster,
+        teacher="inducer",
+        recipes=tuple(recipes),
+        taught=taught,
+        tried=max(tried, 1),
+        steps=steps,
+        family=event.family,
+        version=event.version,
+    )
+    return policy, (reply,)
+
+
+def inducer(policy: Policy = DEFAULT) -> Decider:
+    """Return the node that answers TeacherAsked by search, without an LLM."""
+    return Decider(
+        name="inducer",
+        folds=(),
+        reads=("learning",),
+        writes=("learning",),
+        initial=policy,
+        decide=induced,
+        is_rebuilt=False,
+        doc="Writes recipes by search over examples.",
+        batch=4,
+    )

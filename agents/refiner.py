@@ -1,0 +1,292 @@
+"""The refiner: what happens to a family whose answer was wrong.
+
+a trusted reject, a failed audit, a disagreement ─▶ quarantine at once (VersionProposed, shadow)
+                                                 ─▶ TeacherAsked (repair), after a recall if needed
+TeacherReplied ─▶ right on all accepted pairs and the rejected ones? ─▶ VersionProposed (next version)
+               ─▶ else: the old version stays in shadow, or is retired when it returned too often
+
+An accepted example is never lost: a recipe that misses one is not proposed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+from immutables import Map
+from pydantic import JsonValue
+
+from agents.answer_ref import read_answer_ref
+from agents.distiller import answers_all
+from agents.node import Decider
+from agents.registries import folded
+from artifacts.artifact import Artifact
+from artifacts.comparators import same
+from artifacts.compiler import Given, answer_of, compile_recipe
+from artifacts.policy import DEFAULT, Policy
+from artifacts.registry import SHARED, Entry, Registry
+from artifacts.stages import STAGES
+from artifacts.values import canonical_json, digest
+from streams.events import (
+    AuditAsked,
+    Change,
+    ComparisonMade,
+    Event,
+    FeedbackGiven,
+    Pair,
+    RecallAnswered,
+    RecallAsked,
+    TeacherAsked,
+    TeacherReplied,
+    VersionChanged,
+    VersionProposed,
+)
+
+_MAX_ACCEPTED = 20
+_MAX_REJECTED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What is known of one family: pairs it answered rightly, and pairs it did not."""
+
+    accepted: tuple[Pair, ...] = ()
+    rejected: tuple[Pair, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Histories by (scope, family)."""
+
+    policy: Policy
+    trusted: frozenset[str]
+    registry: Registry = field(default_factory=Registry)
+    histories: Map[tuple[str, str], History] = field(default_factory=Map)
+
+
+def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
+    """Quarantine, ask, repair."""
+    match event:
+        case VersionChanged():
+            return replace(state, registry=folded(state.registry, event)), ()
+        case ComparisonMade():
+            return _compared(state, event)
+        case FeedbackGiven():
+            return _feedback(state, event)
+        case RecallAnswered():
+            return _recalled(state, event)
+        case TeacherReplied(method="repair"):
+            return _replied(state, event)
+        case _:
+            return state, ()
+
+
+def _compared(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
+    pair = Pair(utterance_id=event.sample_id, text=event.text, answer=event.expected)
+    entry = state.registry.entry(event.scope, event.family, event.version)
+    if event.agreed:
+        return _with_accepted(state, event.scope, event.family, pair), ()
+    if entry is None or not STAGES[entry.stage].compared or entry.since != event.since:
+        return state, ()
+    return _failed(state, entry, pair, f"disagreed with the {event.target} ({event.stratum})")
+
+
+def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event]]:
+    ref = read_answer_ref(event.answer_ref)
+    if ref is None:
+        return state, ()
+    entry = _entry(state.registry, ref.tenant, ref.family, ref.version)
+    if entry is None or entry.artifact.digest != ref.digest:
+        return state, ()
+    given = answer_of(entry.artifact, ref.text)
+    if not isinstance(given, Given):
+        return state, ()
+    served = cast(JsonValue, given.answer)
+    if event.verdict == "accept":
+        if event.source not in state.trusted:
+            return state, ()
+        pair = Pair(utterance_id=ref.utterance_id, text=ref.text, answer=served)
+        return _with_accepted(state, entry.scope, entry.family, pair), ()
+    if event.source not in state.trusted:
+        audit = AuditAsked(
+            utterance_id=ref.utterance_id,
+            tenant=ref.tenant,
+            text=ref.text,
+            answer=served,
+            family=entry.family,
+            version=entry.version,
+            digest=ref.digest,
+            probability=1.0,
+        )
+        return state, (audit,)
+    if event.correction is not None:
+        pair = Pair(utterance_id=ref.utterance_id, text=ref.text, answer=event.correction)
+        return _failed(state, entry, pair, f"rejected by {event.source}, with a correction")
+    recall = RecallAsked(
+        utterance_id=ref.utterance_id,
+        tenant=ref.tenant,
+        text=ref.text,
+        family=entry.family,
+        version=entry.version,
+        digest=ref.digest,
+        answer_ref=event.answer_ref,
+    )
+    quarantine = _quarantine(state, entry, f"rejected by {event.source}")
+    return state, (*quarantine, recall)
+
+
+def _entry(registry: Registry, tenant: str, family: str, version: int) -> Entry | None:
+    return registry.entry(tenant, family, version) or registry.entry(SHARED, family, version)
+
+
+def _recalled(state: State, event: RecallAnswered) -> tuple[State, Sequence[Event]]:
+    """Mend what the recall shows to be wrong; where it agrees, the version may come back."""
+    entry = _entry(state.registry, event.tenant, event.family, event.version)
+    if entry is None or not STAGES[entry.stage].compared:
+        return state, ()
+    given = answer_of(entry.artifact, event.text)
+    pair = Pair(utterance_id=event.utterance_id, text=event.text, answer=event.answer)
+    if isinstance(given, Given) and same(given.answer, event.answer, entry.artifact.comparator):
+        return _with_accepted(state, entry.scope, entry.family, pair), ()
+    return _failed(state, entry, pair, "rejected; the teacher was asked again")
+
+
+def _with_accepted(state: State, scope: str, family: str, pair: Pair) -> State:
+    history = state.histories.get((scope, family), History())
+    if any(known.text == pair.text for known in history.accepted):
+        return state
+    accepted = (*history.accepted[-(_MAX_ACCEPTED - 1) :], pair)
+    return replace(
+        state,
+        histories=state.histories.set((scope, family), replace(history, accepted=accepted)),
+    )
+
+
+def _failed(state: State, entry: Entry, pair: Pair, reason: str) -> tuple[State, Sequence[Event]]:
+    key = (entry.scope, entry.family)
+    history = state.histories.get(key, History())
+    rejected = (*history.rejected[-(_MAX_REJECTED - 1) :], pair)
+    accepted = tuple(p for p in history.accepted if p.text != pair.text)
+    history = History(accepted, rejected)
+    state = replace(state, histories=state.histories.set(key, history))
+    pairs = _accepted_pairs(entry, history)
+    question = TeacherAsked(
+        question_id=digest([*key, entry.version, pair.utterance_id])[:24],
+        scope=entry.scope,
+        method="repair",
+        cluster=entry.family,
+        pairs=pairs,
+        rejected=rejected,
+        family=entry.family,
+        version=entry.version,
+        budget=state.policy.search_steps,
+    )
+    return state, (*_quarantine(state, entry, reason), question)
+
+
+def _accepted_pairs(entry: Entry, history: History) -> tuple[Pair, ...]:
+    """Return the pairs that the next version must answer: taught examples, then later ones."""
+    wrong = {pair.text for pair in history.rejected}
+    taught = (
+        Pair(utterance_id=f"example-{index}", text=text, answer=cast(JsonValue, answer))
+        for index, (text, answer) in enumerate(entry.artifact.examples())
+    )
+    by_text = {pair.text: pair for pair in (*taught, *history.accepted)}
+    return tuple(pair for text, pair in by_text.items() if text not in wrong)
+
+
+def _quarantine(state: State, entry: Entry, reason: str) -> Iterable[VersionProposed]:
+    """Yield the proposal that takes a version out of service, or out of shadow for good."""
+    stage = "retired" if entry.returns >= state.policy.max_returns else "shadow"
+    yield _proposal(state, entry.scope, reason, [_change(entry, stage)])
+
+
+def _proposal(
+    state: State, scope: str, reason: str, changes: Sequence[Change], **more: object
+) -> VersionProposed:
+    return VersionProposed.model_validate(
+        {
+            "scope": scope,
+            "actor": "refiner",
+            "reason": reason,
+            "changes": tuple(changes),
+            "previous": state.registry.ordinal,
+            **more,
+        }
+    )
+
+
+def _change(entry: Entry, stage: str) -> Change:
+    return Change.model_validate(
+        {
+            "family": entry.family,
+            "version": entry.version,
+            "digest": entry.artifact.digest,
+            "stage": stage,
+        }
+    )
+
+
+def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event]]:
+    """Propose the first recipe that keeps every accepted pair and mends every rejected one."""
+    if event.family is None or event.version is None:
+        return state, ()
+    entry = state.registry.entry(event.scope, event.family, event.version)
+    history = state.histories.get((event.scope, event.family), History())
+    if entry is None:
+        return state, ()
+    accepted = [(pair.text, pair.answer) for pair in _accepted_pairs(entry, history)]
+    for recipe in event.recipes:
+        artifact = compile_recipe(canonical_json(recipe))
+        if isinstance(artifact, tuple) or artifact.digest == entry.artifact.digest:
+            continue
+        if answers_all(artifact, accepted) and not _repeats_a_mistake(artifact, history):
+            return state, (_next_version(state, event, entry, artifact, history),)
+    return state, ()
+
+
+def _repeats_a_mistake(artifact: Artifact, history: History) -> bool:
+    """Return whether the artifact answers a rejected text with something else than is right."""
+    for pair in history.rejected:
+        given = answer_of(artifact, pair.text)
+        if isinstance(given, Given) and not same(given.answer, pair.answer, artifact.comparator):
+            return True
+    return False
+
+
+def _next_version(
+    state: State, event: TeacherReplied, entry: Entry, artifact: Artifact, history: History
+) -> VersionProposed:
+    versions = state.registry.versions(entry.scope, entry.family)
+    changes = [
+        Change(
+            family=entry.family,
+            version=len(versions) + 1,
+            digest=artifact.digest,
+            stage="shadow",
+        )
+    ]
+    if STAGES[entry.stage].compared:
+        changes.append(_change(entry, "retired"))
+    return _proposal(
+        state,
+        entry.scope,
+        f"repairs {entry.family}@{entry.version}",
+        changes,
+        artifacts=(dict(artifact.document),),
+        price_bits=state.policy.search_price(event.tried),
+        mended=tuple(pair.text for pair in history.rejected),
+    )
+
+
+def refiner(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
+    """Return the refiner node; rejects from `trusted` sources quarantine, others cause an audit."""
+    return Decider(
+        name="refiner",
+        folds=(),
+        reads=("evidence", "feedback", "completions", "versions", "learning"),
+        writes=("proposals", "learning", "fallbacks"),
+        initial=State(policy, trusted),
+        decide=decide,
+        is_rebuilt=True,
+        doc="Quarantines and repairs families whose answers were wrong.",
+    )

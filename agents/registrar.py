@@ -1,0 +1,245 @@
+"""The registrar: the gate, and the only writer of versions.
+
+VersionProposed ─▶ every check of the table ─▶ VersionChanged | ProposalRefused
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+
+from immutables import Map
+
+from agents.auditor import atom_of, claim_of
+from agents.distiller import answers_all
+from agents.node import Decider
+from agents.registries import folded
+from artifacts.artifact import Artifact, load_artifact
+from artifacts.comparators import same
+from artifacts.compiler import Given, answer_of_tokens
+from artifacts.evidence import Evidence, fold, shortfall
+from artifacts.grammar.lexer import Tokens, lex
+from artifacts.policy import DEFAULT, Policy
+from artifacts.registry import SHARED, Entry, Registry
+from artifacts.stages import STAGES, may_follow
+from artifacts.values import Json
+from streams.events import (
+    AnswerGiven,
+    CheckMade,
+    ComparisonMade,
+    Event,
+    ProposalRefused,
+    VersionChanged,
+    VersionProposed,
+)
+
+_RECENT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An utterance that a family answered lately."""
+
+    tokens: Tokens
+    answer: Json
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Registry, evidence, and the last answers served in each scope."""
+
+    policy: Policy
+    registry: Registry = field(default_factory=Registry)
+    evidence: Evidence = field(default_factory=Evidence)
+    recent: Map[str, tuple[Served, ...]] = field(default_factory=Map)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A proposal with its artifacts loaded, beside the state it is checked against."""
+
+    state: State
+    event: VersionProposed
+    artifacts: Mapping[str, Artifact]
+
+    def entry(self, family: str, version: int) -> Entry | None:
+        """Return the version as the registry has it."""
+        return self.state.registry.entry(self.event.scope, family, version)
+
+
+Check = Callable[[Proposal], str | None]
+"""Returns why not, or None."""
+
+
+def _previous(proposal: Proposal) -> str | None:
+    for change in proposal.event.changes:
+        for entry in proposal.state.registry.versions(proposal.event.scope, change.family):
+            if entry.ordinal > proposal.event.previous:
+                return (
+                    f"{change.family} changed at {entry.ordinal}, "
+                    f"after {proposal.event.previous} that the proposer saw"
+                )
+    return None
+
+
+def _stages(proposal: Proposal) -> str | None:
+    for change in proposal.event.changes:
+        entry = proposal.entry(change.family, change.version)
+        before = entry.stage if entry else None
+        if not may_follow(before, change.stage):
+            return f"{change.family}@{change.version}: {change.stage} may not follow {before}"
+        if entry is None:
+            if change.digest not in proposal.artifacts:
+                return f"{change.family}@{change.version}: no artifact {change.digest[:12]}"
+            known = len(proposal.state.registry.versions(proposal.event.scope, change.family))
+            if change.version != known + 1:
+                return f"{change.family}@{change.version}: the next version is {known + 1}"
+        elif entry.artifact.digest != change.digest:
+            return f"{change.family}@{change.version}: another digest is registered"
+    return None
+
+
+def _examples(proposal: Proposal) -> str | None:
+    for artifact in proposal.artifacts.values():
+        if not answers_all(artifact, artifact.examples()):
+            return f"{artifact.name}: an example is not answered as it says"
+    return None
+
+
+def _regressions(proposal: Proposal) -> str | None:
+    """A new version of a family answers the accepted examples of the version it follows."""
+    for change in proposal.event.changes:
+        if proposal.entry(change.family, change.version) or change.version == 1:
+            continue
+        before = proposal.entry(change.family, change.version - 1)
+        artifact = proposal.artifacts.get(change.digest)
+        if before is None or artifact is None:
+            continue
+        mended = set(proposal.event.mended)
+        kept = [pair for pair in before.artifact.examples() if pair[0] not in mended]
+        if not answers_all(artifact, kept):
+            return f"{change.family}@{change.version} loses an example of version {before.version}"
+    return None
+
+
+def _evidence(proposal: Proposal) -> str | None:
+    for change in proposal.event.changes:
+        entry = proposal.entry(change.family, change.version)
+        if entry is None or not STAGES[change.stage].serves or STAGES[entry.stage].serves:
+            continue
+        tally = proposal.state.evidence.tally(entry.artifact.digest, entry.since)
+        missing = shortfall(tally, claim_of(entry), proposal.state.policy)
+        if missing is not None:
+            return f"{change.family}@{change.version}: {missing}"
+    return None
+
+
+def _lost_hits(proposal: Proposal) -> str | None:
+    """Served answers of late that would become clashes."""
+    for change in proposal.event.changes:
+        entry = proposal.entry(change.family, change.version)
+        if entry is None or not STAGES[change.stage].serves or STAGES[entry.stage].serves:
+            continue
+        for served in proposal.state.recent.get(proposal.event.scope, ()):
+            if not entry.artifact.required <= frozenset(served.tokens.keys):
+                continue
+            given = answer_of_tokens(entry.artifact, served.tokens)
+            if isinstance(given, Given) and not same(given.answer, served.answer):
+                return f"{change.family}@{change.version} clashes on {served.tokens.text[:80]!r}"
+    return None
+
+
+def _capacity(proposal: Proposal) -> str | None:
+    if not proposal.artifacts:
+        return None
+    limit = proposal.state.policy.max_families
+    held = proposal.state.registry.compared_count(proposal.event.scope)
+    return f"{held} versions of {limit} in this scope" if held >= limit else None
+
+
+CHECKS: Mapping[str, Check] = MappingProxyType(
+    {
+        "previous": _previous,
+        "stages": _stages,
+        "examples": _examples,
+        "regressions": _regressions,
+        "evidence": _evidence,
+        "lost-hits": _lost_hits,
+        "capacity": _capacity,
+    }
+)
+"""The gate: every check by name, in the order in which they are made."""
+
+
+def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
+    """Gather what the checks need; decide on a proposal."""
+    match event:
+        case VersionChanged():
+            return replace(state, registry=folded(state.registry, event)), ()
+        case ComparisonMade():
+            return replace(state, evidence=fold(state.evidence, atom_of(event))), ()
+        case AnswerGiven():
+            return _served(state, event), ()
+        case VersionProposed():
+            return state, (_decided(state, event),)
+        case _:
+            return state, ()
+
+
+def _served(state: State, event: AnswerGiven) -> State:
+    tokens = lex(event.text)
+    if not isinstance(tokens, Tokens):
+        return state
+    recent = state.recent.get(event.tenant, ())
+    served = Served(tokens, event.answer, event.family)
+    return replace(
+        state, recent=state.recent.set(event.tenant, (*recent[-(_RECENT - 1) :], served))
+    )
+
+
+def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalRefused:
+    artifacts: dict[str, Artifact] = {}
+    problems: list[str] = []
+    for document in event.artifacts:
+        artifact = load_artifact(document)
+        if isinstance(artifact, tuple):
+            problems.extend(map(str, artifact))
+        else:
+            artifacts[artifact.digest] = artifact
+    made = [CheckMade(check="artifacts", passed=not problems, reason="; ".join(problems))]
+    if event.scope == SHARED and event.actor in ("distiller", "refiner"):
+        made.append(CheckMade(check="scope", passed=False, reason="agents learn for one tenant"))
+    if not problems:
+        proposal = Proposal(state, event, artifacts)
+        for name, check in CHECKS.items():
+            reason = check(proposal)
+            made.append(CheckMade(check=name, passed=reason is None, reason=reason or ""))
+    if not all(check.passed for check in made):
+        return ProposalRefused(
+            scope=event.scope, actor=event.actor, changes=event.changes, checks=tuple(made)
+        )
+    return VersionChanged(
+        ordinal=state.registry.ordinal + 1,
+        scope=event.scope,
+        actor=event.actor,
+        reason=event.reason,
+        changes=event.changes,
+        artifacts=event.artifacts,
+        price_bits=event.price_bits,
+        checks=tuple(made),
+        previous=event.previous,
+    )
+
+
+def registrar(policy: Policy = DEFAULT) -> Decider:
+    """Return the registrar node; one of it may run."""
+    return Decider(
+        name="registrar",
+        folds=("versions",),
+        reads=("proposals", "evidence", "matches"),
+        writes=("versions", "learning"),
+        initial=State(policy),
+        decide=decide,
+        is_rebuilt=True,
+        doc="Runs the gate; the only writer of versions.",
+    )

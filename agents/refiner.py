@@ -2,8 +2,8 @@
 
 a trusted reject, a failed audit, a disagreement ─▶ quarantine at once (VersionProposed, shadow)
                                                  ─▶ TeacherAsked (repair), after a recall if needed
-TeacherReplied ─▶ right on all accepted pairs and the rejected ones? ─▶ VersionProposed (next version)
-               ─▶ else: the old version stays in shadow, or is retired when it returned too often
+TeacherReplied ─▶ right on all accepted and rejected pairs? ─▶ VersionProposed (next version)
+               ─▶ else the old version stays in shadow, or is retired: it returned too often
 
 An accepted example is never lost: a recipe that misses one is not proposed.
 """

@@ -72,7 +72,11 @@ Check = Callable[[Proposal], str | None]
 
 
 def _previous(proposal: Proposal) -> str | None:
+    """A proposer must have seen the family's last change; leaving service needs no such leave."""
     for change in proposal.event.changes:
+        known = proposal.entry(change.family, change.version)
+        if known is not None and not STAGES[change.stage].serves:
+            continue
         for entry in proposal.state.registry.versions(proposal.event.scope, change.family):
             if entry.ordinal > proposal.event.previous:
                 return (

@@ -1,7 +1,7 @@
 """The policy table: every threshold of learning, admission and quarantine, with its reason."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +42,22 @@ class Policy:
 
 
 DEFAULT = Policy()
+DEFAULT_MAX_RISK = 0.01
+
+
+def policy_for(max_risk: float) -> Policy:
+    """Return the policy whose admission aims below `max_risk`, the ceiling of the expected risk.
+
+    Half the risk asks for twice the agreements and ten bits more.
+
+    >>> policy_for(0.01) == DEFAULT, policy_for(0.002).min_agreements
+    (True, 25)
+    """
+    if not 0 < max_risk < 1:
+        raise ValueError(f"max_risk {max_risk!r} is not between 0 and 1")
+    factor = DEFAULT_MAX_RISK / max_risk
+    return replace(
+        DEFAULT,
+        min_agreements=max(3, math.ceil(DEFAULT.min_agreements * factor)),
+        required_bits=max(30.0, DEFAULT.required_bits + 10 * math.log2(factor)),
+    )

@@ -78,7 +78,8 @@ def atom_of(event: ComparisonMade) -> Comparison:
 
 def claim_of(entry: Entry) -> Claim:
     """Return what the version has to show before it may serve."""
-    return Claim(entry.artifact.slot_names, entry.price, entry.returns)
+    artifact = entry.artifact
+    return Claim(artifact.slot_names, artifact.open_slot_names, entry.price, entry.returns)
 
 
 def compared(

@@ -61,14 +61,17 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Clusters by scope; which families a cluster has; what new versions were taught."""
+    """Clusters by scope; which families a cluster has; what new versions were taught.
+
+    `waiting` counts the pairs that a version in shadow has kept from being learned anew.
+    """
 
     policy: Policy
     registry: Registry = field(default_factory=Registry)
     clusters: Map[str, Clusters] = field(default_factory=Map)
     families: Map[str, tuple[str, ...]] = field(default_factory=Map)
     taught: Map[str, Taught] = field(default_factory=Map)
-    asked: frozenset[str] = frozenset()
+    waiting: Map[str, int] = field(default_factory=Map)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -93,7 +96,8 @@ def _learned(
     scope = event.tenant
     clusters, cluster = add(state.clusters.get(scope, Clusters()), new, scope)
     state = replace(state, clusters=state.clusters.set(scope, clusters))
-    if not is_due(cluster, new, state.policy.min_pairs) or _is_covered(state.registry, scope, new):
+    state, covered = _covered(state, scope, new)
+    if covered or not is_due(cluster, new, state.policy.min_pairs):
         return state, ()
     clusters = replace(clusters, by_id=clusters.by_id.set(cluster.id, attempted(cluster, new)))
     members = question_members(cluster, new)
@@ -112,15 +116,23 @@ def _pair(m: Member) -> Pair:
     return Pair(utterance_id=m.utterance_id, text=m.text, answer=cast(JsonValue, m.answer))
 
 
-def _is_covered(registry: Registry, scope: str, new: Member) -> bool:
-    """Return whether a version in shadow or serving reads the text, right or wrong."""
+def _covered(state: State, scope: str, new: Member) -> tuple[State, bool]:
+    """Return whether a version reads the text, right or wrong, and may still come to serve it."""
     tokens = lex(new.text)
     if not isinstance(tokens, Tokens):
-        return True
-    return any(
-        isinstance(answer_of_tokens(entry.artifact, tokens), Given)
-        for entry in registry.candidates(scope, tokens)
-    )
+        return state, True
+    patience = state.policy.patience * state.policy.min_agreements
+    for entry in state.registry.candidates(scope, tokens):
+        if not isinstance(answer_of_tokens(entry.artifact, tokens), Given):
+            continue
+        if STAGES[entry.stage].serves:
+            return state, True
+        key = entry.artifact.digest
+        waited = state.waiting.get(key, 0) + 1
+        state = replace(state, waiting=state.waiting.set(key, waited))
+        if waited <= patience:
+            return state, True
+    return state, False
 
 
 def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event]]:

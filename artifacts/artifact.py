@@ -72,6 +72,12 @@ class Artifact:
         return tuple(dict.fromkeys(slot.name for slot in slots(self.grammar)))
 
     @property
+    def open_slot_names(self) -> tuple[str, ...]:
+        """The names of the slots whose values cannot be listed."""
+        closed = {slot.name for slot in self.nfa.slots if slot.values}
+        return tuple(name for name in self.slot_names if name not in closed)
+
+    @property
     def is_slotless(self) -> bool:
         """Whether a plain cache of texts would answer the same."""
         return not self.nfa.slots

@@ -144,9 +144,12 @@ def _with_values(
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a version must show: its slots, the price of its search in bits, its returns."""
+    """What a version must show: its slots (open ones apart), the price of its search in bits,
+    its returns.
+    """
 
     slots: tuple[str, ...]
+    open_slots: tuple[str, ...]
     price: float
     returns: int
 
@@ -155,12 +158,13 @@ def shortfall(tally: Tally, claim: Claim, policy: Policy) -> str | None:
     """Return what is still missing before the version may serve, or None when nothing is."""
     if tally.disagreements:
         return f"{tally.disagreements} disagreements since it entered shadow"
-    if tally.agreements < policy.min_agreements:
-        return f"{tally.agreements} agreements of {policy.min_agreements}"
+    agreements = policy.min_agreements if claim.slots else policy.min_repeats
+    if tally.agreements < agreements:
+        return f"{tally.agreements} agreements of {agreements}"
     required = policy.required_bits + claim.price + claim.returns * policy.return_surcharge
     if tally.bits < required:
         return f"{tally.bits:.0f} bits of {required:.0f}"
-    for slot in claim.slots:
+    for slot in claim.open_slots:
         seen = len(tally.distinct.get(slot, ()))
         if seen < policy.min_distinct:
             return f"slot {slot!r} was seen with {seen} values of {policy.min_distinct}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from artifacts.grammar.kinds import IDENTIFIER_MARKS, KINDS
 from artifacts.grammar.lexer import literal_keys, normalize
 from artifacts.grammar.syntax import Literal, Node, Slot, sequence
-from artifacts.learning.pieces import NUMBERS, Chunk, Piece
+from artifacts.learning.pieces import MASKED, NUMBERS, Chunk, Piece
 from artifacts.values import Value
 
 MAX_COLUMNS = 32
@@ -43,12 +43,16 @@ class Aligned:
     chunk_count: int
 
 
-def align(texts: Sequence[Sequence[Chunk]]) -> Aligned | None:
-    """Return the least general grammar of the texts, or None where no slot kind holds a column."""
+def align(texts: Sequence[Sequence[Chunk]], *, narrow: bool) -> Aligned | None:
+    """Return the least general grammar of the texts, or None where no slot kind holds a column.
+
+    With `narrow`, numbers that hardly vary are closed slots of the values seen, as other slots are:
+    nothing is known of what a new value would do.
+    """
     count = len(texts[0])
     if any(len(chunks) != count for chunks in texts):
         return None
-    builder = _Builder()
+    builder = _Builder(narrow)
     for position in range(count):
         if position:
             builder.literal(" ")
@@ -60,7 +64,8 @@ def align(texts: Sequence[Sequence[Chunk]]) -> Aligned | None:
 
 
 class _Builder:
-    def __init__(self) -> None:
+    def __init__(self, narrow: bool) -> None:
+        self.narrow = narrow
         self.parts: list[Node] = []
         self.columns: list[Column] = []
         self.literal_chunks = 0
@@ -109,7 +114,7 @@ class _Builder:
         return True
 
     def slot(self, column: Sequence[Piece]) -> bool:
-        made = _column(f"s{len(self.columns) + 1}", column)
+        made = _column(f"s{len(self.columns) + 1}", column, narrow=self.narrow)
         if made is None:
             return False
         self.columns.append(made)
@@ -118,9 +123,9 @@ class _Builder:
 
 
 def _same_shape(first: Chunk, other: Chunk) -> bool:
-    """Return whether the chunks differ only in numbers, quoted texts and single words."""
+    """Return whether the chunks differ only in numbers, dotted numbers and quoted texts."""
     return len(first) == len(other) and all(
-        a.key == b.key or (a.kind in NUMBERS and b.kind in NUMBERS) or a.kind == b.kind == "quoted"
+        a.key == b.key or (a.kind in MASKED and a.mask == b.mask)
         for a, b in zip(first, other, strict=True)
     )
 
@@ -136,17 +141,15 @@ def _shared(chunks: Sequence[Chunk], most: int) -> int:
     return size
 
 
-def _column(name: str, column: Sequence[Piece]) -> Column | None:
+def _column(name: str, column: Sequence[Piece], *, narrow: bool) -> Column | None:
     kinds = {piece.kind for piece in column}
     spellings = tuple(piece.spelling for piece in column)
+    if (narrow or not kinds <= NUMBERS) and (closed := _closed_values(column)):
+        return _typed(Slot(name, "enumeration", closed), spellings)
     if kinds <= NUMBERS:
         return _typed(Slot(name, "decimal" if "decimal" in kinds else "integer"), spellings)
     if kinds == {"quoted"}:
         return _typed(Slot(name, "quoted"), spellings)
-    if closed := _closed_values([piece.key for piece in column]):
-        return _typed(Slot(name, "enumeration", closed), spellings)
-    if kinds == {"word"}:
-        return _typed(Slot(name, "word"), spellings)
     if all(_is_word(piece) for piece in column):
         return _typed(Slot(name, "word"), spellings)
     if all(_is_identifier(piece) for piece in column):
@@ -160,10 +163,11 @@ def _typed(slot: Slot, spellings: tuple[str, ...]) -> Column | None:
     return Column(slot, spellings, values) if len(values) == len(spellings) else None
 
 
-def _closed_values(keys: Sequence[str]) -> tuple[str, ...]:
-    counts = Counter(normalize(key) for key in keys)
+def _closed_values(column: Sequence[Piece]) -> tuple[str, ...]:
+    """Return the values of a closed slot, or none where new values are to be expected."""
+    counts = Counter(normalize(piece.key) for piece in column)
     once = sum(count == 1 for count in counts.values())
-    if len(counts) < 2 or once > MAX_NOVELTY * len(keys) or "" in counts:
+    if len(counts) < 2 or once > MAX_NOVELTY * len(column) or "" in counts:
         return ()
     return tuple(sorted(counts))
 
@@ -175,6 +179,6 @@ def _is_word(piece: Piece) -> bool:
 
 
 def _is_identifier(piece: Piece) -> bool:
-    return piece.kind in ("word", "name", "integer", "decimal") and all(
+    return piece.kind not in ("mark", "quoted") and all(
         mark.isalnum() or mark in IDENTIFIER_MARKS for mark in piece.spelling
     )

@@ -58,21 +58,31 @@ def induce(members: Sequence[Member], *, budget: int, min_pairs: int) -> Iterato
     for group in _groups(members, texts, min_pairs):
         if steps >= budget:
             return
-        aligned = align(group.texts)
-        tried += 1
-        if aligned is None or not _has_literals(aligned):
-            continue
-        for taught in _teaching_sets(group):
-            written = _written(aligned, group, taught, budget - steps)
-            tried += written.tried
-            steps += written.spent + len(group.members)
-            if written.program is not None and _may_serve(aligned, written.program):
-                recipe = _recipe(aligned, group, taught, written.program)
-                ids = tuple(group.members[index].utterance_id for index in taught)
-                yield Candidate(recipe, written.bits, ids, tried, steps)
-                break
-            if steps >= budget:
-                return
+        for aligned in _alignments(group):
+            tried += 1
+            for taught in _teaching_sets(group):
+                written = _written(aligned, group, taught, budget - steps)
+                tried += written.tried
+                steps += written.spent + len(group.members)
+                if written.program is not None and _may_serve(aligned, written.program):
+                    recipe = _recipe(aligned, group, taught, written.program)
+                    ids = tuple(group.members[index].utterance_id for index in taught)
+                    yield Candidate(recipe, written.bits, ids, tried, steps)
+                    break
+                if steps >= budget:
+                    return
+
+
+def _alignments(group: _Group) -> Iterator[Aligned]:
+    """Yield the grammar with closed number slots where they hardly vary, then without."""
+    narrow = align(group.texts, narrow=True)
+    if narrow is None or not _has_literals(narrow):
+        return
+    yield narrow
+    if any(column.slot.values for column in narrow.columns):
+        wide = align(group.texts, narrow=False)
+        if wide is not None and wide.grammar != narrow.grammar:
+            yield wide
 
 
 def _groups(

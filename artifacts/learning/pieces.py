@@ -1,7 +1,7 @@
 """Pieces: an utterance cut for learning, into numbers, names, quoted texts, words, marks, blanks.
 
 Grammars work on tokens; learning first joins tokens that people read as one thing, so that `-4.2`
-is one number and `blk_17` one name. Chunks are the runs of pieces between blanks.
+is one number, `10.0.0.1` one dotted number and `web7` one name. Chunks are the runs of pieces between blanks.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,10 @@ from typing import Literal
 
 from artifacts.grammar.lexer import MAX_CODE_POINTS, Tokens, lex, token_class
 
-PieceKind = Literal["integer", "decimal", "name", "quoted", "word", "mark", "blank"]
+PieceKind = Literal["integer", "decimal", "dotted", "name", "quoted", "word", "mark", "blank"]
 NUMBERS = frozenset({"integer", "decimal"})
+MASKED = NUMBERS | {"dotted", "quoted"}
+"""Kinds whose values say nothing about which family a text belongs to."""
 
 _OPENS_SIGN = frozenset(" (*/+-=,:[{<>^'\"")
 _QUOTES = {'"': '"', "“": "”", "`": "`", "'": "'"}
@@ -31,6 +33,8 @@ class Piece:
         """The key with numbers and quoted texts masked: equal masks have the same skeleton."""
         if self.kind in NUMBERS:
             return "#"
+        if self.kind == "dotted":
+            return "#.#"
         return '""' if self.kind == "quoted" else self.key
 
 
@@ -87,16 +91,18 @@ def _number(keys: Sequence[str], at: int) -> tuple[PieceKind, int]:
     end = at + (2 if keys[at] == "-" else 1)
     if not keys[end - 1].isascii():
         return "name", end
-    is_first = at == 0 or keys[at - 1] != "."
-    has_decimals = end + 1 < len(keys) and keys[end] == "." and keys[end + 1].isdigit()
-    is_last = not (end + 2 < len(keys) and keys[end + 2] == "." and _is_digits(keys, end + 3))
-    if has_decimals and is_first and is_last and not _is_alphanumeric(keys, end + 1):
-        return "decimal", end + 2
-    return "integer", end
+    groups = 0
+    after = end
+    while after + 1 < len(keys) and keys[after] == "." and _is_plain_digits(keys, after + 1):
+        after += 2
+        groups += 1
+    if groups == 0 or (at > 0 and keys[at - 1] == "."):
+        return "integer", end
+    return ("decimal" if groups == 1 else "dotted"), after
 
 
-def _is_digits(keys: Sequence[str], at: int) -> bool:
-    return at < len(keys) and keys[at].isdigit()
+def _is_plain_digits(keys: Sequence[str], at: int) -> bool:
+    return keys[at].isascii() and keys[at].isdigit() and not _is_alphanumeric(keys, at)
 
 
 def _quoted_end(keys: Sequence[str], at: int) -> int | None:

@@ -17,6 +17,7 @@ from agents.node import Decider, Node
 from agents.pipeline import pipeline
 from agents.runner import Decoder, Running, drain, start, step
 from agents.teachers import Question, Refused, Reply
+from agents.teachers.estimate import estimated
 from artifacts.policy import Policy
 from streams.codec import encode
 from streams.events import (
@@ -67,11 +68,11 @@ class _Bench:
     async def answer(self, question: Question) -> Reply | Refused:
         """Return the revealed answer; for a rejected row, ask the judge for it."""
         if question.utterance_id in self.revealed:
-            return Reply(self.revealed[question.utterance_id])
+            return estimated(question.text, self.revealed[question.utterance_id])
         if self.decision is None or self.recalled:
             return Refused("not revealed")
         self.recalled = True
-        return Reply(self.judge.recall(self.decision))
+        return estimated(question.text, self.judge.recall(self.decision))
 
     def drawn(self, asked: AuditAsked) -> bool:
         """Return whether the judge has drawn this audit."""

@@ -114,10 +114,14 @@ _EntryKey = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """A snapshot. `ordinal` and `digest` are its revision; the digest chains all change sets."""
+    """A snapshot. `ordinal` and `digest` are its revision; the digest chains all change sets.
+
+    `serving` counts the versions that serve, over all scopes.
+    """
 
     ordinal: int = 0
     digest: str = ""
+    serving: int = 0
     entries: Map[_EntryKey, Entry] = field(default_factory=Map)
     indexes: Map[str, Index[Entry]] = field(default_factory=Map)
 
@@ -214,6 +218,7 @@ def changed(
         return Problem("bad-document", "versions", message)
     by_digest: Mapping[str, Artifact] = {artifact.digest: artifact for artifact in artifacts}
     entries, index = registry.entries, registry.indexes.get(scope, Index())
+    serving = registry.serving
     for change in changes:
         before = entries.get((scope, change.family, change.version))
         problem = _misfit(before, change)
@@ -227,9 +232,11 @@ def changed(
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
         index = index.with_item(entry) if compared else index.without(entry.key)
+        serving += STAGES[change.stage].serves - bool(before and STAGES[before.stage].serves)
     return Registry(
         ordinal,
         chained(registry.digest, ordinal, scope, changes),
+        serving,
         entries,
         registry.indexes.set(scope, index),
     )

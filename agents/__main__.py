@@ -1,0 +1,5 @@
+"""`python -m agents` is `kappa`."""
+
+from agents.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The subcommands of `kappa`, grouped by what a user does with them."""

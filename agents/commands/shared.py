@@ -1,0 +1,66 @@
+"""What several subcommands need: the data directory, JSON output, exit statuses."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from streams.transports import TransportError
+from streams.transports.embedded import EmbeddedLog
+
+LOG_NAME = "kappa.db"
+NO, BAD_INPUT, UNDECIDED, UNREACHABLE = 1, 2, 3, 4
+"""Exit statuses beside 0."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def data_option(function: _F) -> _F:
+    """Add `--data DIR`, the directory of an embedded log."""
+    return click.option(
+        "--data",
+        type=click.Path(path_type=Path),
+        default=Path("kappa-data"),
+        show_default=True,
+        help="Directory of the embedded log.",
+    )(function)
+
+
+def json_option(function: _F) -> _F:
+    """Add `--json`: facts as one JSON document on stdout."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Say what is wrong on stderr and leave with this exit status."""
+    click.echo(f"kappa: {message}", err=True)
+    raise SystemExit(status)
+
+
+def open_reader(data: Path) -> EmbeddedLog:
+    """Open the log of a data directory for reading, or leave with exit status 2."""
+    path = data / LOG_NAME
+    if not path.exists():
+        fail(f"{data}: no log here ({LOG_NAME} is missing); give --data DIR", BAD_INPUT)
+    try:
+        return EmbeddedLog.open(path, read_only=True)
+    except TransportError as error:
+        fail(str(error), BAD_INPUT)
+
+
+def open_writer(data: Path) -> EmbeddedLog:
+    """Open the log of a data directory for writing, making the directory, or leave."""
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        return EmbeddedLog.open(data / LOG_NAME)
+    except OSError as error:
+        fail(f"{data}: cannot be used as a data directory: {error.strerror}", BAD_INPUT)
+    except TransportError as error:
+        fail(str(error), BAD_INPUT)
+
+
+def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Print one JSON document, indented."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False))

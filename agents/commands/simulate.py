@@ -1,0 +1,261 @@
+"""`kappa simulate`: the whole pipeline over a log of past answers, from a file or in lockstep."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import click
+from pydantic import JsonValue
+from rich.console import Console
+from rich.progress import Progress
+
+from agents.commands.shared import BAD_INPUT, LOG_NAME, fail, open_writer
+from agents.demo import show_simulation
+from agents.judge import FileJudge, LockstepJudge, ProtocolError, with_teacher_noise
+from agents.logs import BadRow, Row, asked_at_of, read_object, read_rows, text_of
+from agents.report import Tally, decision_line
+from agents.simulate import Settings, Simulation, simulate
+from artifacts.policy import DEFAULT_MAX_RISK, policy_for
+from artifacts.registry import Registry
+from streams.codec import sanitize_json
+from streams.transports import TransportError
+from streams.transports.embedded import EmbeddedLog
+
+_ROWS_PER_TRANSACTION = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command's options that are not about files."""
+
+    seed: str
+    feedback_rate: float
+    feedback_noise: float
+    settings: Settings
+
+
+_share = click.FloatRange(0, 1)
+
+
+@click.command("simulate", epilog="Example: kappa simulate past.jsonl --data run --report R.json")
+@click.argument("log", required=False, type=click.Path(path_type=Path))
+@click.option("--decisions", type=click.Path(path_type=Path), help="Write a line for each row.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the figures as JSON.")
+@click.option("--data", type=click.Path(path_type=Path), help="Keep the log in this directory.")
+@click.option("--max-risk", type=float, default=DEFAULT_MAX_RISK, show_default=True)
+@click.option("--audit-rate", type=_share, default=0.03, show_default=True)
+@click.option("--feedback-rate", type=_share, default=0.1, show_default=True)
+@click.option("--seed", default="0", show_default=True, help="Text, used verbatim in all draws.")
+@click.option("--limit", type=click.IntRange(0), help="Only the first N rows.")
+@click.option("--skip-bad", is_flag=True, help="Count and list bad rows instead of stopping.")
+@click.option("--teacher", type=click.Choice(["recorded"]), default="recorded", show_default=True)
+@click.option("--teacher-noise", type=_share, default=0.0, help="Share of wrong teacher answers.")
+@click.option("--feedback-noise", type=_share, default=0.0, help="Share of right answers rejected.")
+@click.option("--lockstep", is_flag=True, help="A judge on stdin and stdout holds the answers.")
+@click.option("--demo", is_flag=True, help="Show families, an explanation and a refinement, too.")
+def simulate_command(
+    log: Path | None,
+    decisions: Path | None,
+    report: Path | None,
+    data: Path | None,
+    max_risk: float,
+    audit_rate: float,
+    feedback_rate: float,
+    seed: str,
+    limit: int | None,
+    skip_bad: bool,
+    teacher: str,
+    teacher_noise: float,
+    feedback_noise: float,
+    lockstep: bool,
+    demo: bool,
+) -> None:
+    """Run the pipeline over LOG, a JSON Lines file of past {"text", "answer"} rows.
+
+    Every row is decided with what earlier rows taught; then what the protocol reveals is learned.
+    """
+    try:
+        settings = Settings(policy_for(max_risk), audit_rate)
+    except ValueError as error:
+        fail(str(error), BAD_INPUT)
+    if lockstep == (log is not None):
+        fail("give either LOG or --lockstep", BAD_INPUT)
+    if lockstep:
+        _lockstep(settings, data)
+        return
+    assert log is not None
+    options = Options(seed, feedback_rate, feedback_noise, settings)
+    rows, bad = _read(log, limit, skip_bad)
+    noisy = with_teacher_noise(rows, seed, teacher_noise) if teacher_noise else rows
+    tally, simulation = asyncio.run(_run(noisy, options, data, decisions))
+    if report is not None:
+        figures = tally.report(_registry(simulation))
+        _write(report, json.dumps(figures, indent=2) + "\n")
+    console = Console()
+    show_simulation(console, tally, simulation, full=demo)
+    for row in bad:
+        click.echo(f"skipped {row}", err=True)
+    if bad:
+        click.echo(f"{len(bad)} bad rows were skipped", err=True)
+
+
+def _registry(simulation: Simulation) -> Registry:
+    registry = simulation.registry_state.registry
+    assert isinstance(registry, Registry)
+    return registry
+
+
+def _read(log: Path, limit: int | None, skip_bad: bool) -> tuple[list[Row], list[BadRow]]:
+    """Return the log's rows and the bad ones; stop at a bad one unless it may be skipped."""
+    rows: list[Row] = []
+    bad: list[BadRow] = []
+    try:
+        for row in read_rows(log):
+            if limit is not None and len(rows) >= limit:
+                break
+            if isinstance(row, Row):
+                rows.append(row)
+            elif skip_bad:
+                bad.append(row)
+            else:
+                fail(f"{log}, {row}; --skip-bad leaves such rows out", BAD_INPUT)
+    except OSError as error:
+        fail(f"{log}: {error.strerror}", BAD_INPUT)
+    return rows, bad
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{path}: {error.strerror}", BAD_INPUT)
+
+
+def _transport(data: Path | None) -> EmbeddedLog:
+    if data is None:
+        return EmbeddedLog.open(":memory:")
+    if (data / LOG_NAME).exists():
+        fail(f"{data}: holds a log already; a simulation needs a new directory", BAD_INPUT)
+    return open_writer(data)
+
+
+async def _rows(rows: Sequence[Row]) -> AsyncIterator[Row]:
+    for row in rows:
+        yield row
+
+
+async def _run(
+    rows: Sequence[Row], options: Options, data: Path | None, decisions: Path | None
+) -> tuple[Tally, Simulation]:
+    transport = _transport(data)
+    judge = FileJudge(rows, options.seed, options.feedback_rate, options.feedback_noise)
+    tally = Tally()
+    simulation: Simulation | None = None
+    batches = _Batches(transport)
+    with contextlib.ExitStack() as stack:
+        sink = stack.enter_context(decisions.open("w", encoding="utf-8")) if decisions else None
+        progress = stack.enter_context(_progress())
+        task = progress.add_task("simulating", total=len(rows))
+        stack.callback(batches.end)
+        batches.begin()
+        try:
+            async for asked, simulated, simulation in simulate(
+                _rows(rows), transport, judge, options.settings
+            ):
+                assert isinstance(asked, Row)
+                tally.add(asked, simulated, _registry(simulation))
+                if sink is not None:
+                    sink.write(decision_line(simulated) + "\n")
+                progress.advance(task)
+                batches.row()
+        except TransportError as error:
+            fail(str(error), BAD_INPUT)
+    if simulation is None:
+        simulation = Simulation(transport, judge, options.settings)
+        await simulation.begin()
+    return tally, simulation
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(console=console, disable=not console.is_terminal)
+
+
+class _Batches:
+    """Groups the log's transactions: a simulation that is cut off is run again from its start."""
+
+    def __init__(self, log: EmbeddedLog) -> None:
+        self.log = log
+        self.rows = 0
+        self.open: AbstractContextManager[None] | None = None
+
+    def begin(self) -> None:
+        self.open = self.log.batch()
+        self.open.__enter__()
+
+    def end(self) -> None:
+        if self.open is not None:
+            held, self.open = self.open, None
+            held.__exit__(None, None, None)
+
+    def row(self) -> None:
+        self.rows += 1
+        if self.rows % _ROWS_PER_TRANSACTION == 0:
+            self.end()
+            self.begin()
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a lockstep judge asks: a row without its answer."""
+
+    text: str
+    id: JsonValue
+    asked_at: int | None
+
+
+async def _questions(source: IO[bytes]) -> AsyncIterator[_Question]:
+    for line in _lines(source):
+        document = read_object(line)
+        if isinstance(document, str):
+            raise ProtocolError(f"a row that is {document}")
+        try:
+            yield _Question(
+                text_of(document), sanitize_json(document.get("id")), asked_at_of(document)
+            )
+        except ValueError as error:
+            raise ProtocolError(str(error)) from error
+
+
+def _lines(source: IO[bytes]) -> Iterator[bytes]:
+    while line := source.readline():
+        if line.strip():
+            yield line
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _lockstep(settings: Settings, data: Path | None) -> None:
+    async def run() -> None:
+        source = sys.stdin.buffer
+        judge = LockstepJudge(source, _say)
+        transport = _transport(data)
+        async for _ in simulate(_questions(source), transport, judge, settings):
+            pass
+        await transport.close()
+
+    try:
+        asyncio.run(run())
+    except ProtocolError as error:
+        fail(f"lockstep: {error}", BAD_INPUT)
+    except TransportError as error:
+        fail(str(error), BAD_INPUT)

@@ -6,7 +6,7 @@ outside when it comes back: `read_answer_ref` checks it and never raises.
 
 import base64
 import json
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from artifacts.values import canonical_json
 
@@ -27,7 +27,16 @@ class AnswerRef:
 
 def write_answer_ref(ref: AnswerRef) -> str:
     """Return the opaque text of a reference."""
-    return base64.urlsafe_b64encode(canonical_json([1, *astuple(ref)])).decode().rstrip("=")
+    fields = [
+        1,
+        ref.tenant,
+        ref.utterance_id,
+        ref.family,
+        ref.version,
+        ref.digest,
+        ref.text,
+    ]
+    return base64.urlsafe_b64encode(canonical_json(fields)).decode().rstrip("=")
 
 
 def read_answer_ref(text: str) -> AnswerRef | None:

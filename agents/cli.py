@@ -2,6 +2,14 @@
 
 import click
 
+from agents.commands.inspect import (
+    explain_command,
+    families_group,
+    pipeline_command,
+    rejected_group,
+    replay_command,
+    schemas_command,
+)
 from agents.commands.simulate import simulate_command
 
 
@@ -14,4 +22,13 @@ def main() -> None:
     """
 
 
-main.add_command(simulate_command)
+for command in (
+    simulate_command,
+    explain_command,
+    families_group,
+    replay_command,
+    pipeline_command,
+    schemas_command,
+    rejected_group,
+):
+    main.add_command(command)

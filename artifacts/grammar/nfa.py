@@ -247,6 +247,8 @@ def _spans(nfa: Nfa, reached: Sequence[int]) -> set[tuple[_Span, ...]] | None:
     """Return all span assignments of an accepted text, or None beyond `MAX_READINGS`."""
     occurrence, follow = nfa.occurrence, nfa.follow
     count = len(reached)
+    if not any(state & (state - 1) for state in reached):
+        return {_only_spans(nfa, reached)}
     layer: dict[int, set[_Partial]] = {
         position: {(count if occurrence[position] >= 0 else -1, ())}
         for position in _bits(reached[-1] & nfa.last)
@@ -279,6 +281,21 @@ def _spans(nfa: Nfa, reached: Sequence[int]) -> set[tuple[_Span, ...]] | None:
         for right, closed in partials
     }
     return found if len(found) <= MAX_READINGS else None
+
+
+def _only_spans(nfa: Nfa, reached: Sequence[int]) -> tuple[_Span, ...]:
+    """Return the spans of a text whose tokens were each reached in one position only."""
+    spans: list[_Span] = []
+    before, start = -1, 0
+    for index, state in enumerate(reached):
+        now = nfa.occurrence[state.bit_length() - 1]
+        if now != before:
+            if before >= 0:
+                spans.append((before, start, index))
+            before, start = now, index
+    if before >= 0:
+        spans.append((before, start, len(reached)))
+    return tuple(spans)
 
 
 def accepts(nfa: Nfa, tokens: Tokens) -> bool:

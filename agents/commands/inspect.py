@@ -1,0 +1,240 @@
+"""`kappa explain`, `families`, `replay`, `pipeline`, `schemas`, `rejected`: what lies in a log."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from agents.auditor import claim_of
+from agents.commands.shared import (
+    BAD_INPUT,
+    NO,
+    data_option,
+    fail,
+    json_option,
+    open_reader,
+    print_json,
+)
+from agents.explain import explain
+from agents.fallback import hash_draw
+from agents.history import evidence_of, records, registry_at
+from agents.pipeline import as_rows, check, pipeline
+from agents.replay import replay
+from agents.show import show_explanation, show_families, show_family, show_pipeline
+from agents.teachers.scripted import ScriptedTeacher
+from artifacts.evidence import Evidence, anytime_upper, shortfall
+from artifacts.grammar.textform import print_grammar
+from artifacts.policy import DEFAULT
+from artifacts.program.printing import print_program
+from artifacts.registry import Entry
+from streams.events import RecordRejected
+from streams.schemas import json_schemas
+from streams.transports import Transport, TransportError
+
+_T = TypeVar("_T")
+
+
+def read(data: Path, reader: Callable[[Transport], Awaitable[_T]]) -> _T:
+    """Run a reader on the log of a data directory; a damaged log is exit status 2."""
+
+    async def run() -> _T:
+        log = open_reader(data)
+        try:
+            return await reader(log)
+        finally:
+            await log.close()
+
+    try:
+        return asyncio.run(run())
+    except TransportError as error:
+        fail(str(error), BAD_INPUT)
+
+
+@click.command("explain", epilog="Example: kappa explain 17 --data run")
+@click.argument("utterance_id")
+@click.option("--tenant", help="Only this tenant's utterance.")
+@data_option
+@json_option
+def explain_command(utterance_id: str, tenant: str | None, data: Path, as_json: bool) -> None:
+    """Show why an utterance was answered as it was."""
+    document = read(data, lambda log: explain(log, utterance_id, tenant))
+    if document is None:
+        fail(f"{data}: no utterance {utterance_id!r}", NO)
+    if as_json:
+        print_json(document)
+    else:
+        show_explanation(Console(), document)
+
+
+@click.group("families")
+def families_group() -> None:
+    """List and show the families that were learned."""
+
+
+def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
+    """Return the facts of one family version as a JSON document."""
+    digest = entry.artifact.digest
+    tally = evidence.tally(digest, entry.since)
+    bounds = {
+        stratum: {
+            "samples": sampled.samples,
+            "errors": sampled.errors,
+            "error_bound_95": anytime_upper(sampled.errors, sampled.samples),
+        }
+        for stratum in ("replay", "shadow", "audit")
+        if (sampled := evidence.sampled.get((digest, stratum))) is not None
+    }
+    return {
+        "scope": entry.scope,
+        "family": entry.family,
+        "version": entry.version,
+        "stage": entry.stage,
+        "digest": digest,
+        "grammar": print_grammar(entry.artifact.grammar),
+        "program": print_program(entry.artifact.program),
+        "agreements": tally.agreements,
+        "disagreements": tally.disagreements,
+        "bits": round(tally.bits, 1),
+        "missing": shortfall(tally, claim_of(entry), DEFAULT),
+        "returns": entry.returns,
+        "bounds": bounds,
+        "cost_bound": entry.artifact.document["cost"],
+        "slotless": entry.artifact.is_slotless,
+    }
+
+
+async def _rows(log: Transport) -> list[dict[str, Any]]:
+    registry, evidence = await registry_at(log), await evidence_of(log)
+    return [family_row(entry, evidence) for entry in registry.in_order()]
+
+
+@families_group.command("list", epilog="Example: kappa families list --stage live --data run")
+@click.option("--stage", help="Only versions in this stage.")
+@data_option
+@json_option
+def families_list(stage: str | None, data: Path, as_json: bool) -> None:
+    """List family versions with stage, grammar and evidence."""
+    rows = [row for row in read(data, _rows) if stage in (None, row["stage"])]
+    if as_json:
+        print_json(rows)
+    else:
+        show_families(Console(), rows)
+
+
+@families_group.command("show", epilog="Example: kappa families show percent-of-1a2b3c4d")
+@click.argument("family")
+@click.option("--version", type=int, help="The version; the last one by default.")
+@data_option
+@json_option
+def families_show(family: str, version: int | None, data: Path, as_json: bool) -> None:
+    """Show all of one family: grammar, program, examples, evidence; --json gives the artifact."""
+
+    async def reader(log: Transport) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        registry, evidence = await registry_at(log), await evidence_of(log)
+        return [
+            (family_row(entry, evidence), dict(entry.artifact.document))
+            for entry in registry.in_order()
+            if entry.family == family and version in (None, entry.version)
+        ]
+
+    found = read(data, reader)
+    if not found:
+        fail(f"{data}: no family {family!r}", NO)
+    row, document = found[-1]
+    if as_json:
+        print_json(row | {"artifact": document})
+    else:
+        show_family(Console(), row, document)
+
+
+@click.command("replay", epilog="Example: kappa replay --data run --against 12")
+@click.option("--from", "start", type=click.IntRange(0), default=0, help="First offset.")
+@click.option("--to", "end", type=click.IntRange(0), help="Offset after the last.")
+@click.option("--against", type=click.IntRange(0), help="Ordinal of another registry.")
+@data_option
+@json_option
+def replay_command(
+    start: int, end: int | None, against: int | None, data: Path, as_json: bool
+) -> None:
+    """Decide past utterances again: byte-identical, or every difference. Exit status 1 if any."""
+
+    async def reader(log: Transport) -> tuple[int, list[dict[str, Any]]]:
+        count = 0
+        differing: list[dict[str, Any]] = []
+        async for again in replay(log, start=start, end=end, against=against):
+            count += 1
+            if again.difference is not None:
+                differing.append(
+                    {
+                        "utterance_id": again.utterance_id,
+                        "text": again.text,
+                        "difference": again.difference,
+                    }
+                )
+        return count, differing
+
+    count, differing = read(data, reader)
+    if as_json:
+        print_json({"decisions": count, "differences": differing})
+    else:
+        for row in differing:
+            click.echo(f"{row['utterance_id']}: {row['difference']}")
+        click.echo(f"{count} decisions, {len(differing)} differ")
+    if differing:
+        raise SystemExit(NO)
+
+
+@click.command("pipeline", epilog="Example: kappa pipeline --json")
+@json_option
+def pipeline_command(as_json: bool) -> None:
+    """Print the graph: who reads and writes which topic."""
+    nodes = pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
+    problems = check(nodes)
+    if problems:
+        fail("; ".join(problems), NO)
+    if as_json:
+        print_json(as_rows(nodes))
+    else:
+        show_pipeline(Console(), as_rows(nodes))
+
+
+@click.command("schemas", epilog="Example: kappa schemas build/schemas")
+@click.argument("directory", type=click.Path(path_type=Path))
+def schemas_command(directory: Path) -> None:
+    """Write the JSON Schema of every event into DIRECTORY."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, schema in json_schemas().items():
+            text = json.dumps(schema, indent=2) + "\n"
+            (directory / f"{name}.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{directory}: {error.strerror}", BAD_INPUT)
+
+
+@click.group("rejected")
+def rejected_group() -> None:
+    """Records that could not be used."""
+
+
+@rejected_group.command("list", epilog="Example: kappa rejected list --data run")
+@data_option
+@json_option
+def rejected_list(data: Path, as_json: bool) -> None:
+    """List rejected records with their positions and reasons."""
+
+    async def reader(log: Transport) -> list[dict[str, Any]]:
+        return [
+            event.model_dump(exclude={"value"})
+            async for _, event in records(log, ("rejected",))
+            if isinstance(event, RecordRejected)
+        ]
+
+    rows = read(data, reader)
+    if as_json:
+        print_json(rows)
+    for row in () if as_json else rows:
+        click.echo(f"{row['topic']}/{row['partition']}/{row['offset']}: {row['reason']}")

@@ -1,0 +1,156 @@
+"""Why an utterance was answered as it was, from the log alone.
+
+source text ─▶ tokens ─▶ family@version ─▶ spans and typed values ─▶ steps ─▶ answer
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from agents.answer_ref import read_answer_ref
+from agents.history import records, registry_at
+from agents.matcher import shown
+from artifacts.artifact import Artifact, Reading
+from artifacts.grammar.lexer import Tokens, lex
+from artifacts.grammar.nfa import TooManyReadings
+from artifacts.grammar.textform import print_grammar
+from artifacts.program.evaluate import Computed
+from artifacts.program.operators import OPERATORS
+from artifacts.program.printing import print_argument, print_program
+from artifacts.values import Value
+from streams.codec import Undecodable, decode
+from streams.events import (
+    AnswerGiven,
+    AuditAnswered,
+    CompletionGiven,
+    CompletionRefused,
+    Event,
+    FeedbackGiven,
+    MatchAbstained,
+    RecallAnswered,
+    UtteranceAsked,
+)
+from streams.transports import Transport
+
+
+async def explain(
+    transport: Transport, utterance_id: str, tenant: str | None = None
+) -> dict[str, Any] | None:
+    """Return the explanation as a document, or None where the log has no such utterance."""
+    events = await _events(transport, utterance_id, tenant)
+    asked = next((e for e in events if isinstance(e, UtteranceAsked)), None)
+    if asked is None:
+        return None
+    document: dict[str, Any] = {
+        "utterance_id": asked.utterance_id,
+        "tenant": asked.tenant,
+        "text": asked.text,
+    }
+    tokens = lex(asked.text)
+    document["tokens"] = list(tokens.keys) if isinstance(tokens, Tokens) else tokens
+    for event in events:
+        match event:
+            case AnswerGiven():
+                document |= await _answered(transport, event)
+                document["feedback"] = await _feedback(transport, event)
+            case MatchAbstained():
+                document |= {
+                    "outcome": "abstained",
+                    "reason": event.reason,
+                    "candidates": list(event.candidates),
+                    "revision": event.revision.model_dump(),
+                }
+            case CompletionGiven() | AuditAnswered() | RecallAnswered():
+                document.setdefault("teacher", []).append(
+                    {
+                        "event": type(event).__name__,
+                        "teacher": event.teacher,
+                        "answer": event.answer,
+                        "tokens": event.tokens,
+                        "price": event.price,
+                    }
+                )
+            case CompletionRefused():
+                document.setdefault("teacher", []).append(
+                    {"event": "CompletionRefused", "reason": event.reason}
+                )
+            case _:
+                continue
+    return document
+
+
+async def _events(transport: Transport, utterance_id: str, tenant: str | None) -> list[Event]:
+    found = [decode(record) for record in await transport.find(utterance_id)]
+    return [
+        event
+        for event in found
+        if not isinstance(event, Undecodable) and tenant in (None, getattr(event, "tenant", tenant))
+    ]
+
+
+async def _answered(transport: Transport, event: AnswerGiven) -> dict[str, Any]:
+    registry = await registry_at(transport, event.revision.ordinal)
+    entry = registry.entry(event.tenant, event.family, event.version) or registry.entry(
+        "shared", event.family, event.version
+    )
+    document: dict[str, Any] = {
+        "outcome": "answered",
+        "answer": event.answer,
+        "answer_ref": event.answer_ref,
+        "family": event.family,
+        "version": event.version,
+        "digest": event.digest,
+        "revision": event.revision.model_dump(),
+        "slots": [slot.model_dump() for slot in event.slots],
+        "readings": event.readings,
+        "cost": event.cost,
+    }
+    if entry is not None:
+        document |= {
+            "grammar": print_grammar(entry.artifact.grammar),
+            "program": print_program(entry.artifact.program),
+            "steps": _steps(entry.artifact, event.text),
+        }
+    return document
+
+
+def _steps(artifact: Artifact, text: str) -> list[dict[str, Any]]:
+    """Return each step with the values that went in and came out, for the first reading."""
+    tokens = lex(text)
+    if not isinstance(tokens, Tokens):
+        return []
+    read = artifact.read(tokens)
+    if isinstance(read, TooManyReadings) or not read:
+        return []
+    return list(_traced(artifact, read[0]))
+
+
+def _traced(artifact: Artifact, reading: Reading) -> Sequence[dict[str, Any]]:
+    outcome = reading.outcome
+    if not isinstance(outcome, Computed):
+        return [{"failed": outcome.reason}]
+    return [
+        {
+            "step": f"t{index}",
+            "operator": step.operator,
+            "arguments": [print_argument(argument) for argument in step.arguments],
+            "doc": OPERATORS[step.operator].doc,
+            "value": _shown(value),
+        }
+        for index, (step, value) in enumerate(
+            zip(artifact.program.steps, outcome.steps, strict=True)
+        )
+    ]
+
+
+def _shown(value: object) -> object:
+    return shown(value) if isinstance(value, Value) else value
+
+
+async def _feedback(transport: Transport, answer: AnswerGiven) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    async for _, event in records(transport, ("feedback",)):
+        if isinstance(event, FeedbackGiven):
+            ref = read_answer_ref(event.answer_ref)
+            if ref is not None and event.answer_ref == answer.answer_ref:
+                found.append(event.model_dump(exclude={"answer_ref"}))
+    return found

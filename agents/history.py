@@ -1,0 +1,46 @@
+"""Reading back what lies in a log: events in order, and registries at any revision."""
+
+from collections.abc import AsyncIterator, Sequence
+
+from agents.auditor import atom_of
+from agents.registries import folded
+from artifacts.evidence import Evidence, fold
+from artifacts.registry import Registry
+from streams.codec import Undecodable, decode
+from streams.events import ComparisonMade, Event, VersionChanged
+from streams.transports import Record, Transport
+
+_PAGE = 1000
+
+
+async def records(
+    transport: Transport, topics: Sequence[str]
+) -> AsyncIterator[tuple[Record, Event]]:
+    """Yield the decodable records of some topics in order, each with its event."""
+    sequence = 0
+    while page := await transport.read(topics, sequence, _PAGE):
+        for record in page:
+            sequence = record.sequence + 1
+            event = decode(record)
+            if not isinstance(event, Undecodable):
+                yield record, event
+
+
+async def registry_at(transport: Transport, ordinal: int | None = None) -> Registry:
+    """Return the registry after the change set `ordinal`, or after the last one."""
+    registry = Registry()
+    async for _, event in records(transport, ("versions",)):
+        if isinstance(event, VersionChanged):
+            if ordinal is not None and event.ordinal > ordinal:
+                break
+            registry = folded(registry, event)
+    return registry
+
+
+async def evidence_of(transport: Transport) -> Evidence:
+    """Return the fold of all evidence in the log."""
+    evidence = Evidence()
+    async for _, event in records(transport, ("evidence",)):
+        if isinstance(event, ComparisonMade):
+            evidence = fold(evidence, atom_of(event))
+    return evidence

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 import click
 from rich.console import Console
 
-from agents.auditor import claim_of
 from agents.commands.shared import (
     BAD_INPUT,
     NO,
@@ -21,16 +20,12 @@ from agents.commands.shared import (
 )
 from agents.explain import explain
 from agents.fallback import hash_draw
+from agents.families import family_row, family_rows
 from agents.history import evidence_of, records, registry_at
 from agents.pipeline import as_rows, check, pipeline
 from agents.replay import replay
 from agents.show import show_explanation, show_families, show_family, show_pipeline
 from agents.teachers.scripted import ScriptedTeacher
-from artifacts.evidence import Evidence, anytime_upper, shortfall
-from artifacts.grammar.textform import print_grammar
-from artifacts.policy import DEFAULT
-from artifacts.program.printing import print_program
-from artifacts.registry import Entry
 from streams.events import RecordRejected
 from streams.schemas import json_schemas
 from streams.transports import Transport, TransportError
@@ -75,50 +70,13 @@ def families_group() -> None:
     """List and show the families that were learned."""
 
 
-def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
-    """Return the facts of one family version as a JSON document."""
-    digest = entry.artifact.digest
-    tally = evidence.tally(digest, entry.since)
-    bounds = {
-        stratum: {
-            "samples": sampled.samples,
-            "errors": sampled.errors,
-            "error_bound_95": anytime_upper(sampled.errors, sampled.samples),
-        }
-        for stratum in ("replay", "shadow", "audit")
-        if (sampled := evidence.sampled.get((digest, stratum))) is not None
-    }
-    return {
-        "scope": entry.scope,
-        "family": entry.family,
-        "version": entry.version,
-        "stage": entry.stage,
-        "digest": digest,
-        "grammar": print_grammar(entry.artifact.grammar),
-        "program": print_program(entry.artifact.program),
-        "agreements": tally.agreements,
-        "disagreements": tally.disagreements,
-        "bits": round(tally.bits, 1),
-        "missing": shortfall(tally, claim_of(entry), DEFAULT),
-        "returns": entry.returns,
-        "bounds": bounds,
-        "cost_bound": entry.artifact.document["cost"],
-        "slotless": entry.artifact.is_slotless,
-    }
-
-
-async def _rows(log: Transport) -> list[dict[str, Any]]:
-    registry, evidence = await registry_at(log), await evidence_of(log)
-    return [family_row(entry, evidence) for entry in registry.in_order()]
-
-
 @families_group.command("list", epilog="Example: kappa families list --stage live --data run")
 @click.option("--stage", help="Only versions in this stage.")
 @data_option
 @json_option
 def families_list(stage: str | None, data: Path, as_json: bool) -> None:
     """List family versions with stage, grammar and evidence."""
-    rows = [row for row in read(data, _rows) if stage in (None, row["stage"])]
+    rows = [row for row in read(data, family_rows) if stage in (None, row["stage"])]
     if as_json:
         print_json(rows)
     else:

@@ -1,0 +1,236 @@
+"""`kappa up`, and the commands that talk to a running service: `ask`, `feedback`."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import httpx
+import uvicorn
+from pydantic import ValidationError
+
+from agents.commands.shared import (
+    BAD_INPUT,
+    NO,
+    UNREACHABLE,
+    fail,
+    json_option,
+    open_writer,
+    print_json,
+)
+from agents.console.app import console
+from agents.fallback import hash_draw
+from agents.logs import Row, read_rows
+from agents.pipeline import pipeline
+from agents.service import Service, pumping
+from agents.settings import Settings
+from agents.teachers import Teacher
+from agents.teachers.demo import DemoTeacher
+from agents.teachers.recorded import recorded
+from agents.teachers.scripted import ScriptedTeacher
+from artifacts.policy import policy_for
+from streams.transports import TransportError
+
+ENDPOINT_NAME = "endpoint"
+"""File in the data directory with the URL of the running service."""
+
+
+def settings_from(**given: Any) -> Settings:
+    """Return the settings of the environment, overridden by the options that were given."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        listed = "; ".join(
+            f"KAPPA_{'_'.join(map(str, d['loc'])).upper()}: {d['msg']}"
+            for d in error.errors(include_url=False, include_input=False)
+        )
+        fail(listed, BAD_INPUT)
+
+
+def teacher_named(name: str) -> Teacher:
+    """Return the teacher of `demo`, `recorded:LOG.jsonl` or `none`."""
+    kind, _, argument = name.partition(":")
+    if kind == "demo" and not argument:
+        return DemoTeacher()
+    if kind == "none" and not argument:
+        return ScriptedTeacher({})
+    if kind == "recorded" and argument:
+        try:
+            rows = list(read_rows(Path(argument)))
+        except OSError as error:
+            fail(f"{argument}: {error.strerror}", BAD_INPUT)
+        bad = next((row for row in rows if not isinstance(row, Row)), None)
+        if bad is not None:
+            fail(f"{argument}, {bad}", BAD_INPUT)
+        return recorded(
+            {"text": row.text, "answer": row.answer} for row in rows if isinstance(row, Row)
+        )
+    fail(f"teacher {name!r} is none of demo, recorded:LOG.jsonl, none", BAD_INPUT)
+
+
+@click.command("up", epilog="Example: kappa up --teacher demo --data desk")
+@click.option("--teacher", help="demo, recorded:LOG.jsonl or none.")
+@click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded log.")
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
+@click.option("--audit-rate", type=click.FloatRange(0, 1), help="Share of answers audited.")
+@click.option("--max-risk", type=float, help="Ceiling of the expected risk.")
+def up_command(**given: Any) -> None:
+    """Run every agent and the console as one service on the embedded log."""
+    settings = settings_from(**given)
+    teacher = teacher_named(settings.teacher)
+    log = open_writer(settings.data)
+    nodes = pipeline(
+        teacher,
+        hash_draw(settings.audit_seed.get_secret_value()),
+        audit_rate=settings.audit_rate,
+        trusted=settings.trusted_sources,
+        policy=policy_for(settings.max_risk),
+    )
+    try:
+        asyncio.run(_serve(Service(log, nodes), settings))
+    except TransportError as error:
+        fail(str(error), BAD_INPUT)
+
+
+async def _serve(service: Service, settings: Settings) -> None:
+    config = uvicorn.Config(
+        console(service), host=settings.host, port=settings.port, log_level="warning"
+    )
+    server = _Server(config, settings.data / ENDPOINT_NAME)
+    try:
+        async with pumping(service):
+            await server.serve()
+        if service.failure is not None:
+            raise service.failure
+    finally:
+        server.endpoint.unlink(missing_ok=True)
+        await service.transport.close()
+
+
+class _Server(uvicorn.Server):
+    """A server that writes down where it listens as soon as it does."""
+
+    def __init__(self, config: uvicorn.Config, endpoint: Path) -> None:
+        super().__init__(config)
+        self.endpoint = endpoint
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets)
+        if not self.started:
+            return
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        self.endpoint.write_text(f"http://{shown}:{port}\n", encoding="utf-8")
+        click.echo(f"kappa is up at http://{shown}:{port}, data in {self.endpoint.parent}")
+
+
+def _url(data: Path, url: str | None) -> str:
+    if url is not None:
+        return url.rstrip("/")
+    try:
+        return (data / ENDPOINT_NAME).read_text(encoding="utf-8").strip()
+    except OSError:
+        fail(f"{data}: no service runs here; start it with `kappa up --data {data}`", UNREACHABLE)
+
+
+def _post(data: Path, url: str | None, path: str, body: dict[str, Any], timeout: float) -> Any:
+    address = _url(data, url)
+    try:
+        response = httpx.post(f"{address}{path}", json=body, timeout=timeout + 10)
+    except httpx.HTTPError as error:
+        fail(f"{address}: {error or type(error).__name__}", UNREACHABLE)
+    document = response.json()
+    if response.status_code == 404:
+        fail(str(document["error"]), NO)
+    if response.status_code >= 400:
+        fail(str(document.get("error", document)), BAD_INPUT)
+    return document
+
+
+def _client_options(function: Any) -> Any:
+    function = click.option("--url", help="Address of the service.")(function)
+    function = click.option("--tenant", default="default", show_default=True)(function)
+    return click.option(
+        "--data", type=click.Path(path_type=Path), envvar="KAPPA_DATA",
+        default=Path("kappa-data"), show_default=True, help="The service's data directory.",
+    )(function)  # fmt: skip
+
+
+@click.command("ask", epilog='Example: kappa ask "what is 15 % of 80" --wait 5')
+@click.argument("text")
+@click.option(
+    "--wait", type=click.FloatRange(0, 60), default=5.0, show_default=True, help="Seconds."
+)
+@click.option("--session", help="Key that keeps a conversation's utterances in order.")
+@_client_options
+@json_option
+def ask_command(
+    text: str,
+    wait: float,
+    session: str | None,
+    data: Path,
+    tenant: str,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """Put one utterance in and wait for its answer. Exit status 3 when none came in time."""
+    body = {"text": text, "tenant": tenant} | ({"session": session} if session else {})
+    document = _post(data, url, f"/ask?wait={wait}", body, wait)
+    if as_json:
+        print_json(document)
+    elif document["outcome"] == "answered":
+        shown = document["answer"]
+        click.echo(shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False))
+        by = (
+            f"{document['family']}@{document['version']}, revision {document['revision']}"
+            if document["origin"] == "family"
+            else f"teacher {document['teacher']}"
+        )
+        click.echo(f"by {by}; explain it with: kappa explain {document['utterance_id']}", err=True)
+    else:
+        click.echo(
+            f"{document['outcome']}: {document.get('reason', document['utterance_id'])}", err=True
+        )
+    if document["outcome"] == "pending":
+        raise SystemExit(3)
+    if document["outcome"] == "refused":
+        raise SystemExit(NO)
+
+
+@click.command("feedback", epilog="Example: kappa feedback 3f2a reject --correction 12.5")
+@click.argument("utterance_id")
+@click.argument("verdict", type=click.Choice(["accept", "reject"]))
+@click.option("--correction", help="The right answer; JSON when it parses, else text.")
+@click.option("--source", default="operator", show_default=True)
+@_client_options
+def feedback_command(
+    utterance_id: str,
+    verdict: str,
+    correction: str | None,
+    source: str,
+    data: Path,
+    tenant: str,
+    url: str | None,
+) -> None:
+    """Judge an answer. A trusted reject takes its family version out of service at once."""
+    body = {
+        "utterance_id": utterance_id,
+        "verdict": verdict,
+        "tenant": tenant,
+        "source": source,
+        "correction": _correction(correction),
+    }
+    _post(data, url, "/feedback", body, 0)
+    click.echo("stored")
+
+
+def _correction(text: str | None) -> Any:
+    """Return a JSON object or list as such; everything else is the text that was typed."""
+    if text is None or text[:1] not in "{[":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

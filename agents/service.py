@@ -1,0 +1,205 @@
+"""The service: every node and the doors for people, in one process on the embedded log.
+
+    HTTP ─▶ publish ─▶ log ─▶ pump: one step of one node at a time, answers first ─▶ log
+                                └▶ whoever waits is told of the terminal record
+
+All state is a fold of the log, and outputs and positions are stored together: killed at any moment
+and started again, the service goes on. A long step of the inducer holds the others up for a
+fraction of a second; it is bounded by the policy's search steps.
+"""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
+
+from agents.node import Node
+from agents.runner import Decoder, Running, start, step
+from streams.codec import Undecodable, decode, encode, sanitize, sanitize_json
+from streams.events import (
+    AnswerGiven,
+    CompletionGiven,
+    CompletionRefused,
+    Event,
+    FeedbackGiven,
+    UtteranceAsked,
+)
+from streams.transports import Transport
+
+Terminal = AnswerGiven | CompletionGiven | CompletionRefused
+_TERMINAL_TOPICS = ("matches", "completions")
+_ANSWERING = 2
+"""So many nodes, the matcher and the fallback, run before every step of the others."""
+
+
+class UnknownAnswer(Exception):
+    """Feedback was given on an utterance that no family answered."""
+
+
+def now_us() -> int:
+    """Return the time in UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class Service:
+    """Nodes on a log, pumped by one task; `ask` and `give_feedback` may be called meanwhile."""
+
+    transport: Transport
+    nodes: Sequence[Node]
+    running: list[Running] = field(default_factory=list)
+    waiting: dict[tuple[str, str], asyncio.Future[Terminal]] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    sequence: int = 0
+    failure: BaseException | None = None
+
+    async def begin(self) -> None:
+        """Rebuild every node's state and find the end of the log."""
+        decoder = Decoder()
+        for node in self.nodes:
+            self.running.append(await start(node, self.transport, now_us, decoder))
+        while page := await self.transport.read(_TERMINAL_TOPICS, self.sequence):
+            self.sequence = page[-1].sequence + 1
+
+    async def pump(self) -> None:
+        """Run the nodes for ever; what a transport raises ends the service."""
+        try:
+            while True:
+                self.news.clear()
+                if not await self._round():
+                    await self.news.wait()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.failure = error
+            for future in self.waiting.values():
+                future.cancel()
+            raise
+
+    async def _round(self) -> int:
+        read = await self._answer()
+        for running in self.running[_ANSWERING:]:
+            read += await step(running)
+            read += await self._answer()
+            await asyncio.sleep(0)
+        return read
+
+    async def _answer(self) -> int:
+        read = 0
+        for running in self.running[:_ANSWERING]:
+            read += await step(running)
+        if read:
+            await self._tell()
+        return read
+
+    async def _tell(self) -> None:
+        """Tell whoever waits of the terminal records that came since the last call."""
+        while page := await self.transport.read(_TERMINAL_TOPICS, self.sequence):
+            self.sequence = page[-1].sequence + 1
+            for record in page:
+                event = decode(record)
+                if isinstance(event, AnswerGiven | CompletionGiven | CompletionRefused):
+                    future = self.waiting.pop((event.tenant, event.utterance_id), None)
+                    if future is not None and not future.done():
+                        future.set_result(event)
+
+    async def ask(
+        self,
+        text: str,
+        *,
+        tenant: str,
+        utterance_id: str | None = None,
+        session: str | None = None,
+        context: str | None = None,
+        wait: float = 0.0,
+    ) -> tuple[str, Terminal | None]:
+        """Store an utterance; wait up to `wait` seconds for its terminal record.
+
+        Asking with an id that was asked before stores nothing and returns what is known of it.
+        Raises ValueError for a text that no record can hold.
+        """
+        utterance_id = utterance_id or uuid.uuid4().hex
+        asked, terminal = await self.known(tenant, utterance_id)
+        if terminal is not None:
+            return utterance_id, terminal
+        key = (tenant, utterance_id)
+        future = self.waiting.setdefault(key, asyncio.get_running_loop().create_future())
+        if not asked:
+            now = now_us()
+            event = UtteranceAsked(
+                utterance_id=utterance_id,
+                tenant=tenant,
+                session=session,
+                text=sanitize(text),
+                context=None if context is None else sanitize(context),
+                asked_at=now,
+            )
+            await self.transport.publish([encode(event, timestamp=now)])
+            self.news.set()
+        try:
+            return utterance_id, await asyncio.wait_for(asyncio.shield(future), wait)
+        except TimeoutError:
+            self.waiting.pop(key, None)
+            return utterance_id, None
+
+    async def known(self, tenant: str, utterance_id: str) -> tuple[bool, Terminal | None]:
+        """Return whether the utterance was asked, and its terminal record if there is one."""
+        asked, terminal = False, None
+        for event in await self._events(tenant, utterance_id):
+            if isinstance(event, UtteranceAsked):
+                asked = True
+            elif isinstance(event, AnswerGiven | CompletionGiven | CompletionRefused):
+                terminal = event
+        return asked, terminal
+
+    async def _events(self, tenant: str, utterance_id: str) -> list[Event]:
+        found = [decode(record) for record in await self.transport.find(utterance_id)]
+        return [
+            event
+            for event in found
+            if not isinstance(event, Undecodable) and getattr(event, "tenant", None) == tenant
+        ]
+
+    async def give_feedback(
+        self, utterance_id: str, verdict: str, *, tenant: str, correction: JsonValue, source: str
+    ) -> None:
+        """Store a verdict on a family's answer; raise UnknownAnswer where there is none."""
+        _, terminal = await self.known(tenant, utterance_id)
+        if not isinstance(terminal, AnswerGiven):
+            raise UnknownAnswer(f"no family answered utterance {utterance_id!r} of {tenant!r}")
+        event = FeedbackGiven.model_validate(
+            {
+                "answer_ref": terminal.answer_ref,
+                "verdict": verdict,
+                "correction": sanitize_json(correction),
+                "source": source,
+            }
+        )
+        await self.transport.publish([encode(event, timestamp=now_us())])
+        self.news.set()
+
+    async def lag(self) -> int:
+        """Return how many records wait for a node."""
+        total = 0
+        for running in self.running:
+            positions = await self.transport.positions(running.node.name)
+            for topic in running.node.reads:
+                total += await self.transport.end(topic) - positions.get(topic, 0)
+        return total
+
+
+@contextlib.asynccontextmanager
+async def pumping(service: Service) -> AsyncIterator[Service]:
+    """Begin the service and pump it while the block runs."""
+    await service.begin()
+    task = asyncio.create_task(service.pump())
+    try:
+        yield service
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

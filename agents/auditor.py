@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from immutables import Map
 from pydantic import JsonValue
 
+from agents.answer_ref import read_answer_ref
 from agents.node import Decider
 from agents.registries import folded
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
 from artifacts.evidence import Claim, Comparison, Evidence, answer_bits, fold, shortfall
-from artifacts.grammar.lexer import Tokens, lex
+from artifacts.grammar.lexer import Tokens, lex, normalize
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import Entry, Registry
 from artifacts.stages import STAGES
@@ -26,7 +27,9 @@ from streams.events import (
     ComparisonMade,
     CompletionGiven,
     Event,
+    FeedbackGiven,
     Stratum,
+    Target,
     VersionChanged,
     VersionProposed,
 )
@@ -34,10 +37,14 @@ from streams.events import (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, and the agreements at which each epoch was last proposed."""
+    """Registry, evidence, trusted corrections by (tenant, normalized text), and the agreements
+    at which each version was last proposed.
+    """
 
     policy: Policy
+    trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
+    corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
     proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
 
@@ -51,6 +58,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             return state, _shadow_comparisons(state, event)
         case AuditAnswered():
             return state, _audit_comparison(state, event)
+        case FeedbackGiven():
+            return _corrected(state, event), ()
         case ComparisonMade():
             return _promotion(folded_evidence(state, event), event)
         case _:
@@ -83,9 +92,15 @@ def claim_of(entry: Entry) -> Claim:
 
 
 def compared(
-    entry: Entry, utterance_id: str, text: str, expected: JsonValue, given: Given, stratum: Stratum
+    entry: Entry,
+    utterance_id: str,
+    text: str,
+    expected: JsonValue,
+    given: Given,
+    stratum: Stratum,
+    target: Target = "teacher",
 ) -> ComparisonMade:
-    """Return the atom of one answer held against what the teacher said."""
+    """Return the atom of one answer held against what the target said."""
     comparator = entry.artifact.comparator
     return ComparisonMade(
         sample_id=utterance_id,
@@ -95,7 +110,7 @@ def compared(
         digest=entry.artifact.digest,
         since=entry.since,
         stratum=stratum,
-        target="teacher",
+        target=target,
         agreed=same(given.answer, expected, comparator),
         probability=1.0,
         comparator=comparator,
@@ -106,16 +121,31 @@ def compared(
     )
 
 
+def _corrected(state: State, event: FeedbackGiven) -> State:
+    """Remember what a trusted person said: it counts as truth, whatever the teacher says later."""
+    ref = read_answer_ref(event.answer_ref)
+    if ref is None or event.correction is None or event.source not in state.trusted:
+        return state
+    key = (ref.tenant, normalize(ref.text))
+    return replace(state, corrections=state.corrections.set(key, event.correction))
+
+
+def _expected(state: State, tenant: str, text: str, answer: JsonValue) -> tuple[JsonValue, Target]:
+    known = state.corrections.get((tenant, normalize(text))) if state.corrections else None
+    return (answer, "teacher") if known is None else (known, "truth")
+
+
 def _shadow_comparisons(state: State, event: CompletionGiven) -> Sequence[Event]:
     tokens = lex(event.text)
     if not isinstance(tokens, Tokens):
         return ()
+    answer, target = _expected(state, event.tenant, event.text, event.answer)
     made: list[Event] = []
     for entry in state.registry.candidates(event.tenant, tokens):
         given = answer_of_tokens(entry.artifact, tokens)
         if isinstance(given, Given):
             made.append(
-                compared(entry, event.utterance_id, event.text, event.answer, given, "shadow")
+                compared(entry, event.utterance_id, event.text, answer, given, "shadow", target)
             )
     return made
 
@@ -135,8 +165,9 @@ def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
     given = answer_of_tokens(entry.artifact, tokens)
     if not isinstance(given, Given):
         return ()
-    atom = compared(entry, event.utterance_id, event.text, event.answer, given, "audit")
-    agreed = same(event.served, event.answer, entry.artifact.comparator)
+    answer, target = _expected(state, event.tenant, event.text, event.answer)
+    atom = compared(entry, event.utterance_id, event.text, answer, given, "audit", target)
+    agreed = same(event.served, answer, entry.artifact.comparator)
     return (atom.model_copy(update={"probability": event.probability, "agreed": agreed}),)
 
 
@@ -188,14 +219,14 @@ def _change(entry: Entry, stage: str) -> Change:
     )
 
 
-def auditor(policy: Policy = DEFAULT) -> Decider:
-    """Return the auditor node."""
+def auditor(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
+    """Return the auditor node; corrections from `trusted` sources count as truth."""
     return Decider(
         name="auditor",
         folds=(),
-        reads=("completions", "versions", "evidence"),
+        reads=("completions", "versions", "evidence", "feedback"),
         writes=("evidence", "proposals"),
-        initial=State(policy),
+        initial=State(policy, trusted),
         decide=decide,
         is_rebuilt=True,
         doc="Holds answers against the teacher's and proposes promotions.",

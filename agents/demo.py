@@ -1,4 +1,4 @@
-"""What `kappa simulate` shows a person at its end: figures, a chart, and with `--demo` the insides."""
+"""What `kappa simulate` shows a person: figures, a chart, and with `--demo` the insides."""
 
 from rich.console import Console
 from rich.table import Table

@@ -1,7 +1,7 @@
 """The pipeline as a value: which nodes there are, and what they read and write.
 
-The same graph runs in `kappa up`, in `kappa simulate` and in replay, on any transport; `check` finds
-what does not fit before anything runs.
+The same graph runs in `kappa up` and in `kappa simulate`, on any transport; `check` finds what
+does not fit before anything runs.
 """
 
 from collections.abc import Sequence
@@ -38,7 +38,7 @@ def pipeline(
         fallback(teacher, draw),
         refiner(trusted, policy),
         registrar(policy),
-        auditor(policy),
+        auditor(trusted, policy),
         distiller(policy),
         inducer(policy),
     )

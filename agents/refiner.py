@@ -3,6 +3,7 @@
 a trusted reject, a failed audit, a disagreement ─▶ quarantine at once (VersionProposed, shadow)
                                                  ─▶ TeacherAsked (repair), after a recall if needed
 TeacherReplied ─▶ right on all accepted and rejected pairs? ─▶ VersionProposed (next version)
+               ─▶ else narrower, or with a trusted person's correction as an exception?
                ─▶ else the old version stays in shadow, or is retired: it returned too often
 
 An accepted example is never lost: a recipe that misses one is not proposed.
@@ -16,12 +17,14 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
+from agents.auditor import compared
 from agents.distiller import answers_all
 from agents.node import Decider
 from agents.registries import folded
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, compile_recipe
+from artifacts.learning.repair import narrowed, with_exception
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import SHARED, Entry, Registry
 from artifacts.stages import STAGES
@@ -47,10 +50,14 @@ _MAX_REJECTED = 8
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of one family: pairs it answered rightly, and pairs it did not."""
+    """What is known of one family: pairs it answered rightly, and pairs it did not.
+
+    `corrected` are the rejected texts whose right answer a trusted person gave.
+    """
 
     accepted: tuple[Pair, ...] = ()
     rejected: tuple[Pair, ...] = ()
+    corrected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +68,14 @@ class State:
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
     histories: Map[tuple[str, str], History] = field(default_factory=Map)
+    proposed: Map[str, tuple[Pair, ...]] = field(default_factory=Map)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     """Quarantine, ask, repair."""
     match event:
         case VersionChanged():
-            return replace(state, registry=folded(state.registry, event)), ()
+            return _changed(state, event)
         case ComparisonMade():
             return _compared(state, event)
         case FeedbackGiven():
@@ -120,7 +128,8 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
         return state, (audit,)
     if event.correction is not None:
         pair = Pair(utterance_id=ref.utterance_id, text=ref.text, answer=event.correction)
-        return _failed(state, entry, pair, f"rejected by {event.source}, with a correction")
+        reason = f"rejected by {event.source}, with a correction"
+        return _failed(state, entry, pair, reason, is_corrected=True)
     recall = RecallAsked(
         utterance_id=ref.utterance_id,
         tenant=ref.tenant,
@@ -161,12 +170,15 @@ def _with_accepted(state: State, scope: str, family: str, pair: Pair) -> State:
     )
 
 
-def _failed(state: State, entry: Entry, pair: Pair, reason: str) -> tuple[State, Sequence[Event]]:
+def _failed(
+    state: State, entry: Entry, pair: Pair, reason: str, *, is_corrected: bool = False
+) -> tuple[State, Sequence[Event]]:
     key = (entry.scope, entry.family)
     history = state.histories.get(key, History())
     rejected = (*history.rejected[-(_MAX_REJECTED - 1) :], pair)
     accepted = tuple(p for p in history.accepted if p.text != pair.text)
-    history = History(accepted, rejected)
+    corrected = history.corrected | ({pair.text} if is_corrected else frozenset())
+    history = History(accepted, rejected, corrected)
     state = replace(state, histories=state.histories.set(key, history))
     pairs = _accepted_pairs(entry, history)
     question = TeacherAsked(
@@ -235,13 +247,27 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
     if entry is None:
         return state, ()
     accepted = [(pair.text, pair.answer) for pair in _accepted_pairs(entry, history)]
-    for recipe in event.recipes:
+    for recipe in (*event.recipes, *_repairs(entry.artifact, accepted, history)):
         artifact = compile_recipe(canonical_json(recipe))
         if isinstance(artifact, tuple) or artifact.digest == entry.artifact.digest:
             continue
         if answers_all(artifact, accepted) and not _repeats_a_mistake(artifact, history):
-            return state, (_next_version(state, event, entry, artifact, history),)
+            return _next_version(state, event, entry, artifact, history)
     return state, ()
+
+
+def _repairs(
+    artifact: Artifact, accepted: Sequence[tuple[str, JsonValue]], history: History
+) -> Iterable[object]:
+    """Yield recipes made from the version itself: narrower, then with a person's correction."""
+    rejected = [(pair.text, pair.answer) for pair in history.rejected]
+    if (narrower := narrowed(artifact, accepted, rejected)) is not None:
+        yield narrower
+    last = history.rejected[-1] if history.rejected else None
+    if last is not None and last.text in history.corrected:
+        excepted = with_exception(artifact, last.text, last.answer)
+        if excepted is not None:
+            yield excepted
 
 
 def _repeats_a_mistake(artifact: Artifact, history: History) -> bool:
@@ -255,7 +281,8 @@ def _repeats_a_mistake(artifact: Artifact, history: History) -> bool:
 
 def _next_version(
     state: State, event: TeacherReplied, entry: Entry, artifact: Artifact, history: History
-) -> VersionProposed:
+) -> tuple[State, Sequence[Event]]:
+    """Propose the next version; what it was not taught may speak for it, at a surcharge."""
     versions = state.registry.versions(entry.scope, entry.family)
     changes = [
         Change(
@@ -267,15 +294,38 @@ def _next_version(
     ]
     if STAGES[entry.stage].compared:
         changes.append(_change(entry, "retired"))
-    return _proposal(
+    policy = state.policy
+    proposal = _proposal(
         state,
         entry.scope,
         f"repairs {entry.family}@{entry.version}",
         changes,
         artifacts=(dict(artifact.document),),
-        price_bits=state.policy.search_price(event.tried),
+        price_bits=policy.search_price(event.tried) + policy.return_surcharge,
         mended=tuple(pair.text for pair in history.rejected),
     )
+    taught = {text for text, _ in artifact.examples()}
+    evidence = tuple(pair for pair in history.accepted if pair.text not in taught)
+    return replace(state, proposed=state.proposed.set(artifact.digest, evidence)), (proposal,)
+
+
+def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event]]:
+    """Replay a repaired version, once it is in shadow, on the pairs that it was not taught."""
+    state = replace(state, registry=folded(state.registry, event))
+    made: list[Event] = []
+    for change in event.changes:
+        entry = state.registry.entry(event.scope, change.family, change.version)
+        pairs = state.proposed.get(change.digest)
+        if pairs is None or entry is None or entry.stage != "shadow":
+            continue
+        state = replace(state, proposed=state.proposed.delete(change.digest))
+        for pair in pairs:
+            given = answer_of(entry.artifact, pair.text)
+            if isinstance(given, Given):
+                made.append(
+                    compared(entry, pair.utterance_id, pair.text, pair.answer, given, "replay")
+                )
+    return state, made
 
 
 def refiner(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
@@ -284,7 +334,7 @@ def refiner(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
         name="refiner",
         folds=(),
         reads=("evidence", "feedback", "completions", "versions", "learning"),
-        writes=("proposals", "learning", "fallbacks"),
+        writes=("proposals", "learning", "fallbacks", "evidence"),
         initial=State(policy, trusted),
         decide=decide,
         is_rebuilt=True,

@@ -1,4 +1,4 @@
-"""Replay: decides past utterances again, against the revisions that were recorded or another one."""
+"""Replay: decides past utterances again, against the recorded revisions or another one."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -24,7 +24,8 @@ from artifacts.program.program import (
 from artifacts.values import MAX_DIGITS, Json, Number, whole
 
 
-def _argument_to_json(argument: Argument) -> Json:
+def argument_to_json(argument: Argument) -> Json:
+    """Return the JSON form of one argument."""
     match argument:
         case SlotValueOf(slot):
             return {"slot": slot}
@@ -51,7 +52,7 @@ def _constant_to_json(value: Number | str | bool) -> Json:
 def _answer_to_json(answer: Answer) -> Json:
     match answer:
         case AnswerValue(argument):
-            return {"value": _argument_to_json(argument)}
+            return {"value": argument_to_json(argument)}
         case AnswerConstant(value):
             return {"constant": value}
         case AnswerList(items):
@@ -66,7 +67,7 @@ def program_to_json(program: Program) -> dict[str, Json]:
     """Return the JSON form: `{"steps": [{"op", "args"}], "answer": …}`."""
     return {
         "steps": [
-            {"op": step.operator, "args": [_argument_to_json(a) for a in step.arguments]}
+            {"op": step.operator, "args": [argument_to_json(a) for a in step.arguments]}
             for step in program.steps
         ],
         "answer": _answer_to_json(program.answer),

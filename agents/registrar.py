@@ -19,9 +19,8 @@ from artifacts.compiler import Given, answer_of_tokens
 from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import DEFAULT, Policy
-from artifacts.registry import SHARED, Entry, Registry
+from artifacts.registry import SHARED, Entry, Hit, Registry
 from artifacts.stages import STAGES, may_follow
-from artifacts.values import Json
 from streams.events import (
     AnswerGiven,
     CheckMade,
@@ -36,22 +35,13 @@ _RECENT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """An utterance that a family answered lately."""
-
-    tokens: Tokens
-    answer: Json
-    family: str
-
-
-@dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, and the last answers served in each scope."""
+    """Registry, evidence, and the last utterances answered in each scope."""
 
     policy: Policy
     registry: Registry = field(default_factory=Registry)
     evidence: Evidence = field(default_factory=Evidence)
-    recent: Map[str, tuple[Served, ...]] = field(default_factory=Map)
+    recent: Map[str, tuple[Tokens, ...]] = field(default_factory=Map)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +129,26 @@ def _evidence(proposal: Proposal) -> str | None:
 
 
 def _lost_hits(proposal: Proposal) -> str | None:
-    """Served answers of late that would become clashes."""
-    for change in proposal.event.changes:
+    """Utterances of late that are answered now and would clash."""
+    event, registry = proposal.event, proposal.state.registry
+    leaving = {(c.family, c.version) for c in event.changes if not STAGES[c.stage].serves}
+    for change in event.changes:
         entry = proposal.entry(change.family, change.version)
         if entry is None or not STAGES[change.stage].serves or STAGES[entry.stage].serves:
             continue
-        for served in proposal.state.recent.get(proposal.event.scope, ()):
-            if not entry.artifact.required <= frozenset(served.tokens.keys):
+        for tokens in proposal.state.recent.get(event.scope, ()):
+            if not entry.artifact.required <= frozenset(tokens.keys):
                 continue
-            given = answer_of_tokens(entry.artifact, served.tokens)
-            if isinstance(given, Given) and not same(given.answer, served.answer):
-                return f"{change.family}@{change.version} clashes on {served.tokens.text[:80]!r}"
+            given = answer_of_tokens(entry.artifact, tokens)
+            limit = proposal.state.policy.max_candidates
+            now = registry.lookup(event.scope, tokens, max_candidates=limit)
+            if (
+                isinstance(given, Given)
+                and isinstance(now, Hit)
+                and now.found.entry.key not in leaving
+                and not same(given.answer, now.computed.answer)
+            ):
+                return f"{change.family}@{change.version} clashes on {tokens.text[:80]!r}"
     return None
 
 
@@ -195,9 +194,8 @@ def _served(state: State, event: AnswerGiven) -> State:
     if not isinstance(tokens, Tokens):
         return state
     recent = state.recent.get(event.tenant, ())
-    served = Served(tokens, event.answer, event.family)
     return replace(
-        state, recent=state.recent.set(event.tenant, (*recent[-(_RECENT - 1) :], served))
+        state, recent=state.recent.set(event.tenant, (*recent[-(_RECENT - 1) :], tokens))
     )
 
 

@@ -51,15 +51,14 @@ def _answered(document: Mapping[str, Any]) -> list[str]:
 
 
 def show_families(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print a line for each family version."""
-    table = Table("family", "stage", "agree", "bits", "grammar", box=None, pad_edge=False)
+    """Print each family version with its evidence, its grammar and its program."""
+    table = Table("family", "evidence", "grammar and program", box=None, pad_edge=False)
     for row in rows:
+        used = f"{row['uses']} uses\n" if "uses" in row else ""
         table.add_row(
-            escape(f"{row['family']}@{row['version']}"),
-            row["stage"],
-            str(row["agreements"]),
-            f"{row['bits']:.0f}",
-            escape(row["grammar"][:100]),
+            escape(f"{row['family']}@{row['version']}\n{row['stage']}"),
+            f"{used}{row['agreements']} agree, {row['bits']:.0f} bits",
+            escape(f"{row['grammar'][:200]}\n{row['program'][:300]}\n"),
         )
     console.print(table)
     console.print(f"{len(rows)} versions")
@@ -104,4 +103,41 @@ def show_pipeline(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
             " ".join(row["writes"]),
             row["doc"],
         )
+    console.print(table)
+
+
+_CHART_ROWS = 8
+_EIGHTHS = " ▁▂▃▄▅▆▇█"
+
+
+def show_chart(
+    console: Console, coverage: Sequence[float], risk: Sequence[float], events: int
+) -> None:
+    """Print coverage over time as bars and risk as one line of bars up to 1 % or its maximum."""
+    top = max(0.1, max(coverage))
+    console.rule("coverage (share answered by families) over time")
+    for row in range(_CHART_ROWS, 0, -1):
+        label = f"{100 * top * row / _CHART_ROWS:5.1f} %"
+        console.print(f"{label} │{_bars(coverage, top, row, _CHART_ROWS)}", highlight=False)
+    console.print(f"        └{'─' * len(coverage)} {events} events", highlight=False)
+    worst = max(0.01, max(risk))
+    console.print(
+        f"risk  0–{100 * worst:.1f} %: {_bars(risk, worst, 1, 1)}  now {100 * risk[-1]:.2f} %",
+        highlight=False,
+    )
+
+
+def _bars(values: Sequence[float], top: float, row: int, rows: int) -> str:
+    """Return one row of a bar chart, a character a value."""
+    filled = (8 * (value / top * rows - (row - 1)) for value in values)
+    return "".join(_EIGHTHS[max(0, min(8, round(eighths)))] for eighths in filled)
+
+
+def show_figures(console: Console, figures: Mapping[str, Any]) -> None:
+    """Print figures by name; shares as per cent."""
+    table = Table(show_header=False, box=None)
+    shares = ("coverage", "risk", "slotless_coverage", "saving")
+    for name, value in figures.items():
+        shown = f"{100 * value:.2f} %" if name in shares else str(value)
+        table.add_row(name, "not yet" if value is None else shown)
     console.print(table)

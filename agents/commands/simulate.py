@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from agents.commands.shared import BAD_INPUT, LOG_NAME, fail, open_writer
-from agents.demo import show_simulation
+from agents.demo import show_insides, show_simulation
 from agents.judge import FileJudge, LockstepJudge, ProtocolError, with_teacher_noise
 from agents.logs import BadRow, Row, asked_at_of, read_object, read_rows, text_of
 from agents.report import Tally, decision_line
@@ -93,12 +93,10 @@ def simulate_command(
     options = Options(seed, feedback_rate, feedback_noise, settings)
     rows, bad = _read(log, limit, skip_bad)
     noisy = with_teacher_noise(rows, seed, teacher_noise) if teacher_noise else rows
-    tally, simulation = asyncio.run(_run(noisy, options, data, decisions))
-    if report is not None:
-        figures = tally.report(_registry(simulation))
-        _write(report, json.dumps(figures, indent=2) + "\n")
     console = Console()
-    show_simulation(console, tally, simulation, full=demo)
+    tally, registry = asyncio.run(_run(noisy, options, data, decisions, console, demo))
+    if report is not None:
+        _write(report, json.dumps(tally.report(registry), indent=2) + "\n")
     for row in bad:
         click.echo(f"skipped {row}", err=True)
     if bad:
@@ -151,8 +149,14 @@ async def _rows(rows: Sequence[Row]) -> AsyncIterator[Row]:
 
 
 async def _run(
-    rows: Sequence[Row], options: Options, data: Path | None, decisions: Path | None
-) -> tuple[Tally, Simulation]:
+    rows: Sequence[Row],
+    options: Options,
+    data: Path | None,
+    decisions: Path | None,
+    console: Console,
+    demo: bool,
+) -> tuple[Tally, Registry]:
+    """Simulate and show the figures, and in a demo what lies in the log."""
     transport = _transport(data)
     judge = FileJudge(rows, options.seed, options.feedback_rate, options.feedback_noise)
     tally = Tally()
@@ -176,10 +180,12 @@ async def _run(
                 batches.row()
         except TransportError as error:
             fail(str(error), BAD_INPUT)
-    if simulation is None:
-        simulation = Simulation(transport, judge, options.settings)
-        await simulation.begin()
-    return tally, simulation
+    registry = _registry(simulation) if simulation else Registry()
+    show_simulation(console, tally, registry)
+    if demo:
+        await show_insides(console, tally, transport)
+    await transport.close()
+    return tally, registry
 
 
 def _progress() -> Progress:

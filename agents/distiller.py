@@ -1,8 +1,8 @@
 """The distiller: turns clusters of fallbacks into proposed families; and the inducer that it asks.
 
 CompletionGiven, AuditAnswered, RecallAnswered ─▶ cluster ─▶ worth an attempt? ─▶ TeacherAsked
-TeacherReplied ─▶ κ ─▶ right on its own cluster? ─▶ VersionProposed | RecipeRefused
-VersionChanged (new in shadow) ─▶ ComparisonMade for every pair that was not taught  (replay)
+TeacherReplied ─▶ κ ─▶ right on what it reads? ─▶ VersionProposed | RecipeRefused
+VersionChanged (new in shadow) ─▶ ComparisonMade for every pair it reads and was not taught
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,11 @@ from artifacts.learning.clusters import (
     Member,
     add,
     attempted,
+    comparable,
     is_due,
     member,
     question_members,
+    seen,
 )
 from artifacts.learning.inducer import induce
 from artifacts.policy import DEFAULT, Policy
@@ -94,7 +96,10 @@ def _learned(
     if new is None:
         return state, ()
     scope = event.tenant
-    clusters, cluster = add(state.clusters.get(scope, Clusters()), new, scope)
+    clusters = seen(state.clusters.get(scope, Clusters()), new)
+    if new.answer is None:
+        return replace(state, clusters=state.clusters.set(scope, clusters)), ()
+    clusters, cluster = add(clusters, new, scope)
     state = replace(state, clusters=state.clusters.set(scope, clusters))
     state, covered = _covered(state, scope, new)
     if covered or not is_due(cluster, new, state.policy.min_pairs):
@@ -136,7 +141,8 @@ def _covered(state: State, scope: str, new: Member) -> tuple[State, bool]:
 
 
 def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event]]:
-    cluster = state.clusters.get(event.scope, Clusters()).by_id.get(event.cluster)
+    clusters = state.clusters.get(event.scope, Clusters())
+    cluster = clusters.by_id.get(event.cluster)
     if cluster is None:
         return state, ()
     problems: list[str] = []
@@ -145,10 +151,11 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
         if isinstance(artifact, tuple):
             problems.extend(map(str, artifact))
             continue
-        wrong = disagreeing(artifact, cluster.members)
-        matched = sum(answer_of(artifact, m.text) is not None for m in cluster.members)
+        known = comparable(clusters, cluster, artifact.required)
+        wrong = disagreeing(artifact, known)
+        matched = sum(answer_of(artifact, m.text) is not None for m in known)
         if len(wrong) > matched * state.policy.max_outlier_share:
-            problems.append(f"wrong on {len(wrong)} of {matched} pairs of its cluster")
+            problems.append(f"wrong on {len(wrong)} of {matched} pairs that it reads")
             continue
         return _proposed(state, event, cluster, artifact, wrong)
     refused = RecipeRefused(
@@ -184,13 +191,16 @@ def _proposed(
     ):
         return state, ()
     policy = state.policy
+    returns = sum(entry.returns for entry in state.registry.versions(scope, family))
     proposal = VersionProposed(
         scope=scope,
         actor="distiller",
         reason=f"cluster {cluster.id} of {cluster.whole.count} pairs",
         changes=(Change(family=family, version=version, digest=artifact.digest, stage="shadow"),),
         artifacts=(dict(artifact.document),),
-        price_bits=policy.search_price(event.tried) + len(wrong) * policy.outlier_bits,
+        price_bits=policy.search_price(event.tried)
+        + len(wrong) * policy.outlier_bits
+        + returns * policy.return_surcharge,
         previous=state.registry.ordinal,
     )
     excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
@@ -243,8 +253,9 @@ def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event
         if entry.stage != "shadow":
             continue
         state = replace(state, taught=state.taught.delete(change.digest))
-        cluster = state.clusters.get(event.scope, Clusters()).by_id.get(taught.cluster)
-        for m in cluster.members if cluster else ():
+        clusters = state.clusters.get(event.scope, Clusters())
+        cluster = clusters.by_id.get(taught.cluster)
+        for m in comparable(clusters, cluster, entry.required) if cluster else ():
             given = answer_of(entry.artifact, m.text)
             if isinstance(given, Given) and m.utterance_id not in taught.excluded:
                 answer = cast(JsonValue, m.answer)

@@ -17,7 +17,6 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
-from agents.auditor import compared
 from agents.distiller import answers_all
 from agents.node import Decider
 from agents.registries import folded
@@ -68,14 +67,13 @@ class State:
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
     histories: Map[tuple[str, str], History] = field(default_factory=Map)
-    proposed: Map[str, tuple[Pair, ...]] = field(default_factory=Map)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     """Quarantine, ask, repair."""
     match event:
         case VersionChanged():
-            return _changed(state, event)
+            return replace(state, registry=folded(state.registry, event)), ()
         case ComparisonMade():
             return _compared(state, event)
         case FeedbackGiven():
@@ -252,7 +250,7 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
         if isinstance(artifact, tuple) or artifact.digest == entry.artifact.digest:
             continue
         if answers_all(artifact, accepted) and not _repeats_a_mistake(artifact, history):
-            return _next_version(state, event, entry, artifact, history)
+            return state, (_next_version(state, event, entry, artifact, history),)
     return state, ()
 
 
@@ -281,8 +279,12 @@ def _repeats_a_mistake(artifact: Artifact, history: History) -> bool:
 
 def _next_version(
     state: State, event: TeacherReplied, entry: Entry, artifact: Artifact, history: History
-) -> tuple[State, Sequence[Event]]:
-    """Propose the next version; what it was not taught may speak for it, at a surcharge."""
+) -> VersionProposed:
+    """Propose the next version, at a surcharge.
+
+    The accepted pairs do not speak for it: they were chosen because the old version was right on
+    them. Its evidence starts anew.
+    """
     versions = state.registry.versions(entry.scope, entry.family)
     changes = [
         Change(
@@ -295,7 +297,7 @@ def _next_version(
     if STAGES[entry.stage].compared:
         changes.append(_change(entry, "retired"))
     policy = state.policy
-    proposal = _proposal(
+    return _proposal(
         state,
         entry.scope,
         f"repairs {entry.family}@{entry.version}",
@@ -304,28 +306,6 @@ def _next_version(
         price_bits=policy.search_price(event.tried) + policy.return_surcharge,
         mended=tuple(pair.text for pair in history.rejected),
     )
-    taught = {text for text, _ in artifact.examples()}
-    evidence = tuple(pair for pair in history.accepted if pair.text not in taught)
-    return replace(state, proposed=state.proposed.set(artifact.digest, evidence)), (proposal,)
-
-
-def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event]]:
-    """Replay a repaired version, once it is in shadow, on the pairs that it was not taught."""
-    state = replace(state, registry=folded(state.registry, event))
-    made: list[Event] = []
-    for change in event.changes:
-        entry = state.registry.entry(event.scope, change.family, change.version)
-        pairs = state.proposed.get(change.digest)
-        if pairs is None or entry is None or entry.stage != "shadow":
-            continue
-        state = replace(state, proposed=state.proposed.delete(change.digest))
-        for pair in pairs:
-            given = answer_of(entry.artifact, pair.text)
-            if isinstance(given, Given):
-                made.append(
-                    compared(entry, pair.utterance_id, pair.text, pair.answer, given, "replay")
-                )
-    return state, made
 
 
 def refiner(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
@@ -334,7 +314,7 @@ def refiner(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
         name="refiner",
         folds=(),
         reads=("evidence", "feedback", "completions", "versions", "learning"),
-        writes=("proposals", "learning", "fallbacks", "evidence"),
+        writes=("proposals", "learning", "fallbacks"),
         initial=State(policy, trusted),
         decide=decide,
         is_rebuilt=True,

@@ -18,6 +18,7 @@ from artifacts.values import Json, digest, read_number
 MAX_MEMBERS = 64
 MAX_CLUSTERS_PER_BUCKET = 400
 MAX_CHUNKS = 200
+MAX_RECENT = 300
 MIN_SIMILARITY = 0.5
 QUESTION_PAIRS = 24
 _QUESTION_GROUP = 16
@@ -58,16 +59,19 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Clusters:
-    """All clusters of one scope, by bucket: chunk count and answer shape."""
+    """All clusters of one scope, by bucket: chunk count and answer shape.
+
+    `recent` holds the latest pairs by chunk count, whatever their answers, null included. A cluster
+    is chosen by its answers, so only these can tell how often a recipe made from it is wrong.
+    """
 
     buckets: Map[str, tuple[str, ...]] = field(default_factory=Map)
     by_id: Map[str, Cluster] = field(default_factory=Map)
+    recent: Map[int, tuple[Member, ...]] = field(default_factory=Map)
 
 
 def member(utterance_id: str, text: str, answer: Json) -> Member | None:
-    """Return a text cut for comparing; None when it teaches nothing (null, or not lexable)."""
-    if answer is None:
-        return None
+    """Return a text cut for comparing; None when it cannot be (not lexable, too long)."""
     masks = tuple(chunk_mask(chunk) for chunk in chunks(pieces_of(text)))
     if not masks or len(masks) > MAX_CHUNKS:
         return None
@@ -117,6 +121,22 @@ def _similarity(template: Sequence[str | None], masks: Sequence[str]) -> float:
     return same / len(masks)
 
 
+def seen(clusters: Clusters, new: Member) -> Clusters:
+    """Remember a pair, also one that teaches nothing."""
+    count = len(new.masks)
+    known = clusters.recent.get(count, ())
+    return replace(clusters, recent=clusters.recent.set(count, (*known[-(MAX_RECENT - 1) :], new)))
+
+
+def comparable(
+    clusters: Clusters, cluster: Cluster, required: frozenset[str]
+) -> tuple[Member, ...]:
+    """Return the pairs, of any answer, that a grammar with these literals may read."""
+    pairs = {m.utterance_id: m for m in clusters.recent.get(len(cluster.template), ())}
+    pairs |= {m.utterance_id: m for m in cluster.members}
+    return tuple(m for m in pairs.values() if all(key in m.normalized for key in required))
+
+
 def add(clusters: Clusters, new: Member, scope: str) -> tuple[Clusters, Cluster]:
     """Put a member into the most similar cluster, or a new one; return both."""
     bucket = f"{len(new.masks)}|{answer_shape(new.answer, new.normalized)}"
@@ -134,11 +154,10 @@ def add(clusters: Clusters, new: Member, scope: str) -> tuple[Clusters, Cluster]
         by_id = clusters.by_id
         for dropped in ids[: len(ids) - len(kept)]:
             by_id = by_id.delete(dropped)
-        return Clusters(
-            clusters.buckets.set(bucket, (*kept, made.id)), by_id.set(made.id, made)
-        ), made
+        buckets = clusters.buckets.set(bucket, (*kept, made.id))
+        return replace(clusters, buckets=buckets, by_id=by_id.set(made.id, made)), made
     grown = _with_member(best, new)
-    return Clusters(clusters.buckets, clusters.by_id.set(grown.id, grown)), grown
+    return replace(clusters, by_id=clusters.by_id.set(grown.id, grown)), grown
 
 
 def _first(new: Member, cluster_id: str) -> Cluster:
@@ -152,7 +171,7 @@ def _with_member(cluster: Cluster, new: Member) -> Cluster:
         a if a == b else None for a, b in zip(cluster.template, new.masks, strict=True)
     )
     group = cluster.groups.get(new.masks, Attempts(0, 0))
-    seen = cluster.texts.get(new.normalized, 0)
+    repeats = cluster.texts.get(new.normalized, 0)
     members = cluster.members
     if not any(old.utterance_id == new.utterance_id for old in members):
         members = (*members[-(MAX_MEMBERS - 1) :], new)
@@ -162,7 +181,7 @@ def _with_member(cluster: Cluster, new: Member) -> Cluster:
         members,
         replace(cluster.whole, count=cluster.whole.count + 1),
         cluster.groups.set(new.masks, replace(group, count=group.count + 1)),
-        cluster.texts.set(new.normalized, seen + 1),
+        cluster.texts.set(new.normalized, repeats + 1),
     )
 
 

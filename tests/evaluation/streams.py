@@ -1,7 +1,7 @@
 """Coverage and risk on the development streams: `python -m tests.evaluation.streams [NAME …]`.
 
-Simulates each stream in a process of its own, one after the other, with default settings, and prints
-a Markdown table. The streams lie beside the repository; without them there is nothing to evaluate.
+Simulates each stream in a process of its own, one after the other, with default settings, and
+prints a Markdown table. The streams lie beside the repository; without them there is nothing to do.
 """
 
 import json

@@ -154,7 +154,7 @@ def _literal(text: str, at: int) -> Literal:
 
 def parse_grammar(text: str) -> Node | Problem:
     """Return the tree of a grammar in text form, or the first problem with its line and column."""
-    reader = _Reader(text.strip())
+    reader = _Reader(text.rstrip(), len(text) - len(text.lstrip()))
     try:
         tree = reader.alternatives(1)
         if reader.peek():

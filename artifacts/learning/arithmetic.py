@@ -144,6 +144,8 @@ class _Search:
         table: dict[_Vector, Expression] = {}
         expressions = list(leaves.values())
         for a in expressions:
+            if self.steps > self.budget:
+                break
             for b in expressions:
                 if a == b or not (isinstance(a, SlotLeaf) or isinstance(b, SlotLeaf)):
                     continue

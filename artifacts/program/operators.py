@@ -236,7 +236,8 @@ def _show_fraction(a: Number) -> str:
 
 
 def _lookup(key: str, table: Mapping[str, Json]) -> Json | Failure:
-    return table[key] if key in table else Failure(f"{key!r} is not in the table")
+    entry = table.get(key)
+    return Failure(f"{key!r} has no answer in the table") if entry is None else entry
 
 
 def _choose(condition: bool, then: Value, otherwise: Value) -> Value:

@@ -150,7 +150,7 @@ class Registry:
             if index is not None:
                 found.extend(index.candidates(tokens.keys))
         if len(found) > 1:
-            found.sort(key=lambda entry: (entry.artifact.digest, entry.scope))
+            found.sort(key=lambda entry: (entry.artifact.digest, entry.scope, entry.key))
         return found
 
     def lookup(self, tenant: str, tokens: Tokens, *, max_candidates: int) -> Lookup:

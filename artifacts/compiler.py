@@ -259,6 +259,8 @@ def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Pr
         yield Problem(tree.code, f"phi, {tree.place}", tree.message)
         return
     names = {slot.name for slot in slots(tree)}
+    for name in sorted(names - set(artifact.slot_names)):
+        yield Problem("unknown-slot", "phi", f"no phrasing binds {name!r}")
     for index, example in enumerate(document.examples):
         given = answer_of(artifact, example.text)
         if not isinstance(given, Given):

@@ -14,8 +14,8 @@ class Policy:
         before a version may serve. Three numbers (30 bits) are not enough, four are.
     min_agreements: held-out agreements on different slot values, however many bits each earns.
     min_repeats: the same for a slotless family, whose text can only repeat.
-    min_distinct: different values that each open slot must have been seen with; a program that rests
-        on a slot that hardly varied is the main source of wrong answers.
+    min_distinct: different values that each open slot must have been seen with; a program that
+        rests on a slot that hardly varied is the main source of wrong answers.
     return_surcharge: bits that each return to shadow adds to `required_bits`.
     max_returns: returns to shadow after which a version is retired.
     max_families: versions in shadow or serving that one scope may hold; beyond, none is added.

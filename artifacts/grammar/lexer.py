@@ -177,4 +177,6 @@ def skeleton(text: str) -> str:
     >>> skeleton("Restart web-14 at 03:30")
     'restart web-0 at 0:0'
     """
-    return "".join("0" if token_class(key) == "digits" else key for key in literal_keys(_trimmed(text)))
+    return "".join(
+        "0" if token_class(key) == "digits" else key for key in literal_keys(_trimmed(text))
+    )

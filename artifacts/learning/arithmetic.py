@@ -1,10 +1,10 @@
 """Arithmetic search: expressions over slots and constants, up to about four leaves.
 
-Expressions are told apart by their values on a few examples modulo the prime 2⁶¹ − 1, where division
-is a multiplication, so that exact fractions are computed only for the few that fit. A target is
-met in the middle: for every expression e of up to three leaves, `target ∘⁻¹ e` is looked up
-among the expressions of up to two leaves; a missing constant is read off as a ratio or difference.
-The budget is counted steps (one per expression made or looked up), never seconds.
+Expressions are told apart by their values on a few examples modulo the prime 2⁶¹ − 1, where
+division is a multiplication, so that exact fractions are computed only for the few that fit. A
+target is met in the middle: for every expression e of up to three leaves, `target ∘⁻¹ e` is
+looked up among the expressions of up to two leaves; a missing constant is read off as a ratio or
+difference. The budget is counted steps (one per expression made or looked up), never seconds.
 """
 
 import math

@@ -1,7 +1,8 @@
 """Pieces: an utterance cut for learning, into numbers, names, quoted texts, words, marks, blanks.
 
 Grammars work on tokens; learning first joins tokens that people read as one thing, so that `-4.2`
-is one number, `10.0.0.1` one dotted number and `web7` one name. Chunks are the runs of pieces between blanks.
+is one number, `10.0.0.1` one dotted number and `web7` one name. Chunks are the runs of pieces
+between blanks.
 """
 
 from collections.abc import Sequence

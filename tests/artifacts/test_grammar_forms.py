@@ -56,7 +56,11 @@ PARSED: dict[str, tuple[str, Node, str]] = {
     "blanks-that-meet-are-one": ("a ( b)", Literal(("a", " ", "b")), "a b"),
     "a-mark-composes-across-a-group": ("a=(\u0338)", Literal(("a", "≠")), "a≠"),
     "an-escaped-mark": (r"\(a\)\{1,2\}\\", Literal(tuple("(a){1,2}\\")), r"\(a\)\{1,2\}\\"),
-    "a-blank-at-an-end-is-kept": ("( a|b )", Alternatives((Literal((" ", "a")), Literal(("b", " ")))), "( a|b )"),
+    "a-blank-at-an-end-is-kept": (
+        "( a|b )",
+        Alternatives((Literal((" ", "a")), Literal(("b", " ")))),
+        "( a|b )",
+    ),
     "bounds-after-a-slot-are-escaped": (
         r"{n:decimal}\{1,2\}",
         Sequence((N, Literal(tuple("{1,2}")))),
@@ -149,15 +153,21 @@ BAD_JSON: dict[str, tuple[object, str, str]] = {
     "not-an-object": (["a"], "bad-document", "grammar"),
     "an-unknown-field": ({"literal": "a", "x": 1}, "bad-document", "grammar"),
     "a-literal-that-is-a-number": ({"literal": 1}, "bad-document", "grammar"),
-    "a-literal-not-normalized": ({"sequence": [{"literal": "A"}]}, "bad-document", "grammar.sequence[0]"),
+    "a-literal-not-normalized": (
+        {"sequence": [{"literal": "A"}]}, "bad-document", "grammar.sequence[0]",
+    ),
     "an-unknown-kind": ({"slot": "n", "kind": "float"}, "unknown-kind", "grammar"),
     "an-enumeration-named": ({"slot": "n", "kind": "enumeration"}, "unknown-kind", "grammar"),
     "an-enumeration-of-none": ({"slot": "n", "values": []}, "bad-document", "grammar"),
     "a-value-not-normalized": ({"slot": "n", "values": ["A"]}, "bad-document", "grammar"),
     "parts-that-are-no-list": ({"sequence": {}}, "bad-document", "grammar.sequence"),
     "a-bad-option": ({"alternatives": [{}]}, "bad-document", "grammar.alternatives[0]"),
-    "a-truth-for-a-number": ({"repeat": {"literal": "a"}, "low": True, "high": 2}, "grammar-too-large", "grammar"),
-    "too-often": ({"repeat": {"literal": "a"}, "low": 0, "high": 17}, "grammar-too-large", "grammar"),
+    "a-truth-for-a-number": (
+        {"repeat": {"literal": "a"}, "low": True, "high": 2}, "grammar-too-large", "grammar",
+    ),
+    "too-often": (
+        {"repeat": {"literal": "a"}, "low": 0, "high": 17}, "grammar-too-large", "grammar",
+    ),
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import sys
 import unicodedata
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -172,7 +173,7 @@ def test_joined_pieces_are_the_trimmed_text_and_offsets_index_the_original() -> 
             return
         pieces, offsets = tokens.pieces(), tokens.offsets()
         assert len(pieces) == len(tokens.keys) == len(offsets) - 1
-        assert [text[a:b] for a, b in zip(offsets, offsets[1:], strict=False)] == pieces
+        assert [text[a:b] for a, b in pairwise(offsets)] == pieces
         assert normalize("".join(pieces)) == normalize(text) == "".join(tokens.keys)
         outside = text[: offsets[0]] + text[offsets[-1] :]
         assert normalize(outside) == ""

@@ -158,7 +158,7 @@ def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
     if isinstance(program, Problem):
         return (program,)
     comparator = document.get("comparator")
-    if comparator not in COMPARATORS:
+    if not isinstance(comparator, str) or comparator not in COMPARATORS:
         return (Problem("unknown-comparator", "artifact.comparator", f"{comparator!r}"),)
     nfa = check_grammar(grammar, "artifact.grammar")
     if isinstance(nfa, tuple):
@@ -174,6 +174,6 @@ def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
         program,
         compile_program(program),
         bound,
-        str(comparator),
+        comparator,
         required_keys(grammar),
     )

@@ -50,7 +50,7 @@ def _inner_form(answer: Json) -> Hashable:
 
 def _choice_form(answer: Json) -> Hashable:
     form = public_form(answer)
-    return ("text", str(answer).strip().casefold()) if isinstance(answer, str) else form
+    return ("text", _text_form(answer).casefold()) if isinstance(answer, str) else form
 
 
 def _set_form(answer: Json) -> Hashable:

@@ -44,7 +44,7 @@ from artifacts.program.program import (
     slots_used,
 )
 from artifacts.recipe import MAX_RECIPE_BYTES, Recipe
-from artifacts.values import Json, Number, Value, read_number
+from artifacts.values import Json, Number, Value, canonical_json, read_number
 
 
 def compile_recipe(recipe: bytes) -> Artifact | tuple[Problem, ...]:
@@ -83,7 +83,9 @@ def _read(recipe: bytes) -> Recipe | tuple[Problem, ...]:
         message = f"{len(recipe)} bytes; the limit is {MAX_RECIPE_BYTES}"
         return (Problem("bad-document", "recipe", message),)
     try:
-        return Recipe.model_validate_json(recipe)
+        document = Recipe.model_validate_json(recipe)
+        canonical_json(document.model_dump())
+        return document
     except ValidationError as error:
         return tuple(
             Problem(
@@ -93,6 +95,8 @@ def _read(recipe: bytes) -> Recipe | tuple[Problem, ...]:
             )
             for detail in error.errors(include_url=False, include_input=False)
         )
+    except (ValueError, RecursionError) as error:
+        return (Problem("bad-document", "recipe", f"no canonical JSON: {error}"),)
 
 
 def _grammar(document: Recipe, problems: list[Problem]) -> Node | None:
@@ -255,6 +259,8 @@ def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Pr
         yield Problem(tree.code, f"phi, {tree.place}", tree.message)
         return
     names = {slot.name for slot in slots(tree)}
+    for name in sorted(names - set(artifact.slot_names)):
+        yield Problem("unknown-slot", "phi", f"no phrasing binds {name!r}")
     for index, example in enumerate(document.examples):
         given = answer_of(artifact, example.text)
         if not isinstance(given, Given):

@@ -14,7 +14,7 @@ from artifacts.artifact import Artifact, Reading
 from artifacts.comparators import public_form
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
-from artifacts.grammar.nfa import TooManyReadings
+from artifacts.grammar.nfa import TooManyReadings, readings
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
 from artifacts.stages import STAGES, StageName, may_follow
@@ -154,7 +154,7 @@ class Registry:
             if index is not None:
                 found.extend(index.candidates(tokens.keys))
         if len(found) > 1:
-            found.sort(key=lambda entry: (entry.artifact.digest, entry.scope))
+            found.sort(key=lambda entry: (entry.artifact.digest, entry.scope, entry.key))
         return found
 
     def lookup(self, tenant: str, tokens: Tokens, *, max_candidates: int) -> Lookup:
@@ -167,15 +167,14 @@ class Registry:
         shadows: list[Entry] = []
         found: list[Found] = []
         for entry in candidates:
-            readings = entry.artifact.read(tokens)
-            if isinstance(readings, TooManyReadings):
-                if STAGES[entry.stage].serves:
-                    return TooMany()
+            if not STAGES[entry.stage].serves:
+                if readings(entry.artifact.nfa, tokens):
+                    shadows.append(entry)
                 continue
-            if readings and not STAGES[entry.stage].serves:
-                shadows.append(entry)
-            else:
-                found.extend(Found(entry, reading) for reading in readings)
+            read = entry.artifact.read(tokens)
+            if isinstance(read, TooManyReadings):
+                return TooMany()
+            found.extend(Found(entry, reading) for reading in read)
         return _decided(found) if found else Miss(tuple(shadows))
 
 

@@ -21,6 +21,9 @@ from artifacts.grammar.syntax import Sequence as Concatenation
 from artifacts.problems import Problem
 from artifacts.values import Json
 
+_MAX_DEPTH = 3 * MAX_NESTING
+"""A group of the text form is at most a repeat of alternatives of sequences."""
+
 
 def grammar_to_json(node: Node) -> Json:
     """Return the JSON form of a grammar tree.
@@ -63,8 +66,8 @@ def _children(items: Json, place: str, depth: int) -> list[Node] | Problem:
 
 
 def _node(document: Json, place: str, depth: int) -> Node | Problem:
-    if depth > 2 * MAX_NESTING:
-        return Problem("grammar-too-large", place, f"nesting is deeper than {MAX_NESTING}")
+    if depth > _MAX_DEPTH:
+        return Problem("grammar-too-large", place, f"nesting is deeper than {_MAX_DEPTH}")
     if not isinstance(document, Mapping):
         return Problem("bad-document", place, "expected an object")
     match sorted(document):

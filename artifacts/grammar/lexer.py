@@ -26,7 +26,6 @@ TokenClass = Literal["letters", "digits", "mark", "space"]
 Unlexable = Literal["over_limit", "unknown_character"]
 
 _ASCII_PIECES = re.compile(r"[A-Za-z]+|[0-9]+|[\t-\r ]+|[^A-Za-z0-9\t-\r ]")
-_ASCII_LONG_SPACE = re.compile(r"[\t-\r]|  ")
 _ASCII_SPACE_RUN = re.compile(r"[\t-\r ]+")
 _ASCII_SPACES = "\t\n\v\f\r "
 
@@ -140,7 +139,7 @@ def literal_keys(text: str) -> tuple[str, ...]:
     """Return the keys of `text`; space runs at its ends are kept."""
     if text.isascii():
         folded = text.lower()
-        if _ASCII_LONG_SPACE.search(folded):
+        if "  " in folded or not folded.isprintable():
             folded = _ASCII_SPACE_RUN.sub(" ", folded)
         return tuple(_ASCII_PIECES.findall(folded))
     return tuple(
@@ -177,4 +176,6 @@ def skeleton(text: str) -> str:
     >>> skeleton("Restart web-14 at 03:30")
     'restart web-0 at 0:0'
     """
-    return "".join("0" if key[0].isdigit() else key for key in literal_keys(_trimmed(text)))
+    return "".join(
+        "0" if token_class(key) == "digits" else key for key in literal_keys(_trimmed(text))
+    )

@@ -137,7 +137,10 @@ class _Builder:
     def repeat(self, part: Node, low: int, high: int | None) -> _Fragment:
         whole = _Fragment(0, 0, True)
         for _ in range(low if high is None else high):
+            positions = len(self.accepts)
             copy = self.build(part)
+            if len(self.accepts) == positions:  # nothing to repeat, however often and deep
+                return _Fragment(0, 0, low == 0 or copy.nullable)
             if _ >= low:
                 copy.nullable = True
             whole = self.then(whole, copy)

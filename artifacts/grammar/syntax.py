@@ -7,7 +7,7 @@ no two neighbouring literals inside, so equal grammars have equal JSON and equal
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from artifacts.grammar.lexer import TokenClass
+from artifacts.grammar.lexer import TokenClass, literal_keys
 
 MAX_REPEAT = 16
 MAX_NESTING = 16
@@ -71,15 +71,17 @@ def sequence(*parts: Node) -> Node:
         for piece in part.parts if isinstance(part, Sequence) else (part,):
             last = flat[-1] if flat else None
             if isinstance(piece, Literal) and isinstance(last, Literal):
-                flat[-1] = Literal(last.keys + piece.keys[_joins_space(last, piece) :])
+                flat[-1] = Literal(_joined(last.keys, piece.keys))
             elif not (isinstance(piece, Literal) and not piece.keys):
                 flat.append(piece)
     return flat[0] if len(flat) == 1 else Sequence(tuple(flat))
 
 
-def _joins_space(left: Literal, right: Literal) -> bool:
-    """Return whether a space run would be split in two between the literals."""
-    return left.keys[-1:] == (" ",) == right.keys[:1]
+def _joined(left: tuple[str, ...], right: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the keys of the joined text: two letter runs that meet are one token, as in a text."""
+    if not left or not right or literal_keys(left[-1] + right[0]) == (left[-1], right[0]):
+        return left + right
+    return literal_keys("".join(left + right))
 
 
 def alternatives(*options: Node) -> Node:

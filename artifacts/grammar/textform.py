@@ -154,7 +154,7 @@ def _literal(text: str, at: int) -> Literal:
 
 def parse_grammar(text: str) -> Node | Problem:
     """Return the tree of a grammar in text form, or the first problem with its line and column."""
-    reader = _Reader(text.strip())
+    reader = _Reader(text.rstrip(), len(text) - len(text.lstrip()))
     try:
         tree = reader.alternatives(1)
         if reader.peek():
@@ -176,6 +176,11 @@ def print_grammar(node: Node) -> str:
     >>> print_grammar(parse_grammar("Play [the ]{song:quoted}"))
     'play [the ]{song:quoted}'
     """
+    printed = _printed(node)
+    return printed if printed == printed.strip() else f"({printed})"
+
+
+def _printed(node: Node) -> str:
     match node:
         case Literal(keys):
             return _escaped("".join(keys))
@@ -186,15 +191,15 @@ def print_grammar(node: Node) -> str:
         case Sequence(parts):
             return "".join(map(_printed_part, parts))
         case Alternatives(options):
-            return "|".join(map(print_grammar, options))
+            return "|".join(map(_printed, options))
         case Repeat(part, 0, 1):
-            return f"[{print_grammar(part)}]"
+            return f"[{_printed(part)}]"
         case Repeat(part, low, high):
-            return f"({print_grammar(part)}){{{low},{high}}}"
+            return f"({_printed(part)}){{{low},{high}}}"
         case TokenOf():
             raise TypeError("a slot kind's token grammar has no text form")
 
 
 def _printed_part(node: Node) -> str:
-    printed = print_grammar(node)
+    printed = _printed(node)
     return f"({printed})" if isinstance(node, Alternatives) else printed

@@ -145,6 +145,8 @@ class _Search:
         table: dict[_Vector, Expression] = {}
         expressions = list(leaves.values())
         for a in expressions:
+            if self.steps > self.budget:
+                break
             for b in expressions:
                 if a == b or not (isinstance(a, SlotLeaf) or isinstance(b, SlotLeaf)):
                     continue
@@ -308,6 +310,8 @@ def solve(
 ) -> Solved:
     """Return up to `most` expressions whose value is `target` on every row.
 
+    Nothing is found where a denominator is a multiple of the prime.
+
     >>> solve([(3, 4), (2, 5), (9, 7)], [12, 10, 63], budget=10_000, most=1).expressions
     (Applied(operator='mul', left=SlotLeaf(column=0), right=SlotLeaf(column=1)),)
     """
@@ -315,6 +319,7 @@ def solve(
         len(rows) < 2
         or not rows[0]
         or not all(-_MAX_TARGET < value < _MAX_TARGET for value in target)
+        or any(value.denominator % PRIME == 0 for numbers in (target, *rows) for value in numbers)
     ):
         return Solved((), 0)
     search = _Search(rows, target, budget)

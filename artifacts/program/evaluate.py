@@ -115,7 +115,10 @@ def _json_number(number: int | Fraction) -> Json | Failure:
         return number
     if decimal_places(number) is None:
         return Failure("the number has no finite decimal form")
-    nearest = float(number)
+    try:
+        nearest = float(number)
+    except OverflowError:
+        return Failure("the number has no exact JSON form")
     if Fraction(Decimal(str(nearest))) != number:
         return Failure("the number has no exact JSON form")
     return nearest

@@ -1,7 +1,7 @@
 """The operator table: the one list that checker, cost bound, evaluator, printer and prompts read.
 
 Every operator is total: a value, or a Failure. Numbers are exact. Sizes are decimal digits of
-numerator and denominator for numbers, code points for text.
+numerator and denominator for numbers, code points for text and for the names of truths.
 """
 
 import math
@@ -18,6 +18,7 @@ MAX_NUMBER_DIGITS = 4000
 MAX_TEXT = 20_000
 MAX_PLACES = 40
 MAX_VARIADIC = 64
+TRUTH_SIZE = len("false")
 
 Type = Literal["number", "text", "truth", "table", "json"]
 
@@ -60,8 +61,8 @@ def _largest(sizes: Sequence[int]) -> int:
     return max(sizes)
 
 
-def _one(sizes: Sequence[int]) -> int:
-    return 1
+def _truth_size(sizes: Sequence[int]) -> int:
+    return TRUTH_SIZE
 
 
 def _power_size(sizes: Sequence[int]) -> int:
@@ -236,7 +237,8 @@ def _show_fraction(a: Number) -> str:
 
 
 def _lookup(key: str, table: Mapping[str, Json]) -> Json | Failure:
-    return table[key] if key in table else Failure(f"{key!r} is not in the table")
+    entry = table.get(key)
+    return Failure(f"{key!r} has no answer in the table") if entry is None else entry
 
 
 def _choose(condition: bool, then: Value, otherwise: Value) -> Value:
@@ -265,13 +267,13 @@ _TABLE = (
     Operator("floor", (N,), N, 1, _floor, _largest, "largest whole number ≤ a"),
     Operator("ceil", (N,), N, 1, _ceiling, _largest, "smallest whole number ≥ a"),
     Operator("round", (N, N), N, 1, _round, _fixed_size, "a to b places, half away from zero"),
-    Operator("eq", (N, N), B, 1, _equal, _one, "a = b"),
-    Operator("lt", (N, N), B, 1, _less, _one, "a < b"),
-    Operator("le", (N, N), B, 1, _less_or_equal, _one, "a ≤ b"),
-    Operator("same", (T, T), B, 1, _same_text, _one, "the texts are equal"),
-    Operator("and", (B, B), B, 1, _both, _one, "both"),
-    Operator("or", (B, B), B, 1, _either, _one, "one or both"),
-    Operator("not", (B,), B, 1, _negation, _one, "the opposite"),
+    Operator("eq", (N, N), B, 1, _equal, _truth_size, "a = b"),
+    Operator("lt", (N, N), B, 1, _less, _truth_size, "a < b"),
+    Operator("le", (N, N), B, 1, _less_or_equal, _truth_size, "a ≤ b"),
+    Operator("same", (T, T), B, 1, _same_text, _truth_size, "the texts are equal"),
+    Operator("and", (B, B), B, 1, _both, _truth_size, "both"),
+    Operator("or", (B, B), B, 1, _either, _truth_size, "one or both"),
+    Operator("not", (B,), B, 1, _negation, _truth_size, "the opposite"),
     Operator("concat", (T,), T, 1, _concatenate, _sum, "the texts joined", variadic=True),
     Operator("lower", (T,), T, 1, _lower, _shown_size, "in lower case"),
     Operator("upper", (T,), T, 1, _upper, _shown_size, "in upper case"),

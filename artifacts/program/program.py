@@ -15,6 +15,7 @@ from artifacts.program.operators import (
     MAX_NUMBER_DIGITS,
     MAX_TEXT,
     OPERATORS,
+    TRUTH_SIZE,
     Type,
 )
 from artifacts.values import MAX_DIGITS, Json, Number, canonical_json, show_number
@@ -254,7 +255,7 @@ def _typed(
 
 def _typed_constant(value: Number | str | bool) -> _Typed:
     if isinstance(value, bool):
-        return _Typed("truth", 1)
+        return _Typed("truth", TRUTH_SIZE)
     if isinstance(value, str):
         return _Typed("text", len(value))
     return _Typed("number", len(show_number(value)))

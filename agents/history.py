@@ -7,8 +7,8 @@ from agents.registries import folded
 from artifacts.evidence import Evidence, fold
 from artifacts.registry import Registry
 from streams.codec import Undecodable, decode
-from streams.events import ComparisonMade, Event, VersionChanged
-from streams.transports import Record, Transport
+from streams.events import ComparisonMade, Event, RegistryCheckpoint, VersionChanged
+from streams.transports import LogCorrupt, Record, Transport
 
 _PAGE = 1000
 
@@ -27,13 +27,23 @@ async def records(
 
 
 async def registry_at(transport: Transport, ordinal: int | None = None) -> Registry:
-    """Return the registry after the change set `ordinal`, or after the last one."""
+    """Return the registry after the change set `ordinal`, or after the last one.
+
+    Raises LogCorrupt where the fold does not have the digest that a checkpoint recorded.
+    """
     registry = Registry()
-    async for _, event in records(transport, ("versions",)):
+    async for record, event in records(transport, ("versions", "checkpoints")):
         if isinstance(event, VersionChanged):
             if ordinal is not None and event.ordinal > ordinal:
                 break
             registry = folded(registry, event)
+        elif isinstance(event, RegistryCheckpoint):
+            at = (registry.ordinal, registry.digest)
+            if at != (event.ordinal, event.digest):
+                raise LogCorrupt(
+                    f"checkpoints/{record.offset}: the registry is {at[0]}-{at[1][:12]}, "
+                    f"recorded was {event.ordinal}-{event.digest[:12]}"
+                )
     return registry
 
 

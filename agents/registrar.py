@@ -3,7 +3,7 @@
 VersionProposed ─▶ every check of the table ─▶ VersionChanged | ProposalRefused
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -23,15 +23,18 @@ from artifacts.registry import SHARED, Entry, Hit, Registry
 from artifacts.stages import STAGES, may_follow
 from streams.events import (
     AnswerGiven,
+    Change,
     CheckMade,
     ComparisonMade,
     Event,
     ProposalRefused,
+    RegistryCheckpoint,
     VersionChanged,
     VersionProposed,
 )
 
 _RECENT = 200
+CHECKPOINT_EVERY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +187,33 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
         case AnswerGiven():
             return _served(state, event), ()
         case VersionProposed():
-            return state, (_decided(state, event),)
+            decided = _decided(state, event)
+            return state, (decided, *_checkpoint(state, decided))
         case _:
             return state, ()
+
+
+def _checkpoint(
+    state: State, decided: VersionChanged | ProposalRefused
+) -> Iterable[RegistryCheckpoint]:
+    """Yield a checkpoint after every hundredth change set, for whoever folds them to verify."""
+    if isinstance(decided, VersionChanged) and decided.ordinal % CHECKPOINT_EVERY == 0:
+        registry = folded(state.registry, decided)
+        yield RegistryCheckpoint(
+            ordinal=registry.ordinal,
+            scope=decided.scope,
+            digest=registry.digest,
+            families=tuple(
+                Change(
+                    family=entry.family,
+                    version=entry.version,
+                    digest=entry.artifact.digest,
+                    stage=entry.stage,
+                )
+                for entry in registry.in_order()
+                if STAGES[entry.stage].compared
+            ),
+        )
 
 
 def _served(state: State, event: AnswerGiven) -> State:
@@ -239,7 +266,7 @@ def registrar(policy: Policy = DEFAULT) -> Decider:
         name="registrar",
         folds=("versions",),
         reads=("proposals", "evidence", "matches"),
-        writes=("versions", "learning"),
+        writes=("versions", "learning", "checkpoints"),
         initial=State(policy),
         decide=decide,
         is_rebuilt=True,

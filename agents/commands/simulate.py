@@ -178,6 +178,7 @@ async def _run(
                     sink.write(decision_line(simulated) + "\n")
                 progress.advance(task)
                 batches.row()
+                _say_progress(tally, len(rows))
         except TransportError as error:
             fail(str(error), BAD_INPUT)
     registry = _registry(simulation) if simulation else Registry()
@@ -191,6 +192,13 @@ async def _run(
 def _progress() -> Progress:
     console = Console(stderr=True)
     return Progress(console=console, disable=not console.is_terminal)
+
+
+def _say_progress(tally: Tally, total: int) -> None:
+    """Print a plain line after each tenth where there is no terminal for a bar."""
+    if not sys.stderr.isatty() and tally.events % max(1, total // 10) == 0:
+        shown = f"{tally.events} of {total} rows, {100 * tally.coverage:.1f} % answered"
+        click.echo(shown, err=True)
 
 
 class _Batches:

@@ -169,7 +169,8 @@ class _Search:
         leaves = self.leaves()
         self.small = dict(leaves)
         yield from self.direct(leaves)
-        pairs = self.combined(leaves, leaves) | self.special(leaves)
+        plain = self.combined(leaves, leaves)
+        pairs = self.special(leaves) | plain  # where both have the value, the plain one stays
         self.small |= pairs
         yield from self.direct(pairs)
         yield from self.with_constant(self.small)

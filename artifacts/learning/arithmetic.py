@@ -168,7 +168,9 @@ class _Search:
         leaves = self.leaves()
         self.small = dict(leaves)
         yield from self.direct(leaves)
-        pairs = self.combined(leaves, leaves) | self.special(leaves)
+        pairs = self.combined(leaves, leaves)
+        for vector, expression in self.special(leaves).items():
+            pairs.setdefault(vector, expression)
         self.small |= pairs
         yield from self.direct(pairs)
         yield from self.with_constant(self.small)

@@ -55,6 +55,12 @@ PLANTED: dict[str, Callable[[Number, Number, Number], Number]] = {
     "a-whole-quotient": lambda a, b, c: a // c,
     "the-larger": lambda a, b, c: max(a, b),
 }
+COPRIME: tuple[Row, ...] = ((3, 4), (2, 5), (9, 7))
+
+
+def test_a_product_comes_before_a_least_common_multiple_that_fits_as_well() -> None:
+    solved = solve(COPRIME, [12, 10, 63], budget=40_000)
+    assert value_of(solved.expressions[0], (4, 6)) == 24
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -144,7 +150,7 @@ FAMILIES: dict[str, Pairs] = {
     "a-text-that-repeats": [("who are you", "a program")] * 4,
     "no-rule": [(f"rate {a} and {b}", str(n)) for (a, b), n in zip(NUMBERS, NOISE, strict=True)],
 }
-TEACHABLE = FAMILIES.keys() - {"no-rule"}
+TEACHABLE = tuple(name for name in FAMILIES if name != "no-rule")
 
 
 def members_of(pairs: Pairs, start: int = 0) -> list[Member]:
@@ -242,6 +248,12 @@ def test_null_and_what_cannot_be_lexed_teach_nothing() -> None:
     assert member("1", "what is 1 plus 1", None) is None
     assert member("1", "caf\ufffd", "x") is None
     assert member("1", " ", "x") is None
+    assert member("1", "word " * 400 + "w", "x") is None
+
+
+def test_an_answer_that_no_record_can_carry_teaches_nothing() -> None:
+    for answer in ("\ud800", {"a": ["\ud800"]}, math.inf, [math.nan], 10**5000):
+        assert member("1", "what is 1 plus 1", answer) is None
 
 
 def test_after_an_attempt_the_next_is_due_when_the_cluster_has_grown_by_a_third() -> None:

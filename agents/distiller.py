@@ -285,11 +285,11 @@ def induced(policy: Policy, event: Event) -> tuple[Policy, Sequence[Event]]:
     if not isinstance(event, TeacherAsked):
         return policy, ()
     known = [member(p.utterance_id, p.text, p.answer) for p in (*event.pairs, *event.rejected)]
-    members = [m for m in known if m is not None]
+    members = [m for m in known if m is not None and m.answer is not None]
     recipes: list[JsonValue] = []
     taught: tuple[str, ...] = ()
     tried = steps = 0
-    if members and members[-1] is not None:
+    if members:
         for candidate in induce(members, budget=event.budget, min_pairs=policy.min_pairs):
             recipes.append(cast(JsonValue, candidate.recipe))
             taught = tuple(dict.fromkeys((*taught, *candidate.taught)))

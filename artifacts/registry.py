@@ -168,7 +168,8 @@ class Registry:
         found: list[Found] = []
         for entry in candidates:
             if not STAGES[entry.stage].serves:
-                if readings(entry.artifact.nfa, tokens):
+                shadowed = readings(entry.artifact.nfa, tokens)
+                if shadowed and not isinstance(shadowed, TooManyReadings):
                     shadows.append(entry)
                 continue
             read = entry.artifact.read(tokens)

@@ -14,6 +14,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import accumulate
 from typing import Literal
 
 from artifacts.grammar import unicode14
@@ -73,12 +74,8 @@ class Tokens:
 
     def offsets(self) -> list[int]:
         """Return where each token starts in `text`, in code points, and where the last one ends."""
-        position = len(self.text) - len(self.text.lstrip(_spaces()))
-        found = [position]
-        for piece in self.pieces():
-            position += len(piece)
-            found.append(position)
-        return found
+        start = len(self.text) - len(self.text.lstrip(_spaces()))
+        return list(accumulate(map(len, self.pieces()), initial=start))
 
 
 @cache

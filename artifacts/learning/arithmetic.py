@@ -169,8 +169,9 @@ class _Search:
         leaves = self.leaves()
         self.small = dict(leaves)
         yield from self.direct(leaves)
-        plain = self.combined(leaves, leaves)
-        pairs = self.special(leaves) | plain  # where both have the value, the plain one stays
+        pairs = self.combined(leaves, leaves)
+        for vector, expression in self.special(leaves).items():
+            pairs.setdefault(vector, expression)
         self.small |= pairs
         yield from self.direct(pairs)
         yield from self.with_constant(self.small)

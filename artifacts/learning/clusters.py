@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from immutables import Map
 
-from artifacts.grammar.lexer import normalize
+from artifacts.grammar.lexer import MAX_CODE_POINTS, normalize
 from artifacts.learning.pieces import NUMBERS, chunk_mask, chunks, pieces_of
-from artifacts.values import Json, digest, read_number
+from artifacts.values import Json, canonical_json, digest, read_number
 
 MAX_MEMBERS = 64
 MAX_CLUSTERS_PER_BUCKET = 400
@@ -71,11 +71,25 @@ class Clusters:
 
 
 def member(utterance_id: str, text: str, answer: Json) -> Member | None:
-    """Return a text cut for comparing; None when it cannot be (not lexable, too long)."""
+    """Return a text cut for comparing; None when nothing can be learned from it.
+
+    That is: an answer that has no canonical JSON, a text that no family can read. A null answer
+    teaches no family, but it may show that one is wrong.
+    """
+    if len(text) > MAX_CODE_POINTS or not _has_canonical_json(answer):
+        return None
     masks = tuple(chunk_mask(chunk) for chunk in chunks(pieces_of(text)))
     if not masks or len(masks) > MAX_CHUNKS:
         return None
     return Member(utterance_id, text, answer, normalize(text), masks)
+
+
+def _has_canonical_json(answer: Json) -> bool:
+    try:
+        canonical_json(answer)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def answer_shape(answer: Json, normalized: str) -> str:

@@ -31,6 +31,7 @@ from artifacts.values import Json, decimal_places
 
 # The closures pass values of all operator types; their types were checked by `program.check`.
 _Getter = Callable[[Bindings, list[Any]], Any]
+_TEXT_OR_FAILURE = (str, Failure)
 _MAX_BITS = MAX_NUMBER_DIGITS * 4
 
 
@@ -88,18 +89,21 @@ def _step(step: Step) -> _Getter:
     operator = OPERATORS[step.operator]
     getters = tuple(map(_getter, step.arguments))
     apply, lazy = operator.apply, step.operator in LAZY
-    is_text = [parameter == "text" for parameter in operator.parameters_for(len(getters))]
+    needed = 1 if lazy else len(getters)
+    parameters = operator.parameters_for(len(getters))
+    texts = [index for index, parameter in enumerate(parameters) if parameter == "text"]
+    is_number = operator.result == "number"
 
     def run(bindings: Bindings, values: list[Any]) -> Any:
         arguments = [getter(bindings, values) for getter in getters]
-        for argument in arguments[:1] if lazy else arguments:
-            if isinstance(argument, Failure):
+        for argument in arguments[:needed]:
+            if argument.__class__ is Failure:
                 return argument
-        for argument, wants_text in zip(arguments, is_text, strict=True):
-            if wants_text and not isinstance(argument, str | Failure):
+        for index in texts:
+            if arguments[index].__class__ not in _TEXT_OR_FAILURE:
                 return Failure(f"{operator.name} of a value that is not text")
-        result = apply(*arguments)
-        if isinstance(result, int | Fraction) and _bits(result) > _MAX_BITS:
+        result: Any = apply(*arguments)
+        if is_number and result.__class__ is not Failure and _bits(result) > _MAX_BITS:
             return Failure("the number is too large")
         return result
 

@@ -34,11 +34,11 @@ def compiled(**changes: Json) -> Artifact:
     return artifact
 
 
-def constant(text: str, answer: Json, name: str = "constant") -> Artifact:
-    """A family that answers one grammar always the same."""
+def constant(grammar: str, text: str, answer: Json) -> Artifact:
+    """A family that answers always the same, with one text of its grammar."""
     return compiled(
-        name=name,
-        phrasings=[text],
+        name="constant",
+        phrasings=[grammar],
         steps=[],
         answer={"constant": answer},
         examples=[{"text": text, "answer": answer}],

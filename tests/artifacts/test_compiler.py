@@ -390,7 +390,7 @@ def test_any_bytes_compile_to_an_artifact_or_to_problems() -> None:
     random_bytes()
     mutations()
     assert seen["artifact"] > 0
-    assert len(seen) > 6, seen
+    assert len(seen) > 3, seen
 
 
 SCRIPT = """

@@ -15,7 +15,7 @@ from typing import Any
 
 from agents.node import Asker
 from agents.teachers import Question, Refused, Reply, Teacher, TeacherError
-from streams.codec import sanitize_json
+from streams.codec import REASON_LIMIT, encode, sanitize, sanitize_json
 from streams.events import (
     AuditAnswered,
     AuditAsked,
@@ -89,16 +89,21 @@ class _Asking:
 
     async def completion(self, event: MatchAbstained) -> CompletionGiven | CompletionRefused:
         fields = await self.asked(event)
-        if isinstance(fields, Refused):
-            return CompletionRefused(
-                utterance_id=event.utterance_id,
-                tenant=event.tenant,
-                session=event.session,
-                text=event.text,
-                teacher=self.teacher.name,
-                reason=fields.reason,
-            )
-        return CompletionGiven(**fields, session=event.session)
+        if not isinstance(fields, Refused):
+            try:
+                given = CompletionGiven(**fields, session=event.session)
+                encode(given, timestamp=0)
+                return given
+            except ValueError as error:
+                fields = Refused(f"the reply cannot be recorded: {error}")
+        return CompletionRefused(
+            utterance_id=event.utterance_id,
+            tenant=event.tenant,
+            session=event.session,
+            text=event.text,
+            teacher=self.teacher.name,
+            reason=sanitize(fields.reason)[:REASON_LIMIT],
+        )
 
     async def audit(self, event: AuditAsked) -> Sequence[Event]:
         fields = await self.asked(event)

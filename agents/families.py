@@ -45,6 +45,6 @@ def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
 
 
 async def family_rows(log: Transport) -> list[dict[str, Any]]:
-    registry, evidence = await registry_at(log), await evidence_of(log)
     """Return the facts of every family version in the log, in a fixed order."""
+    registry, evidence = await registry_at(log), await evidence_of(log)
     return [family_row(entry, evidence) for entry in registry.in_order()]

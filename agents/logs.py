@@ -11,7 +11,8 @@ from pydantic import JsonValue
 from streams.codec import sanitize, sanitize_json
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
-MISSING = object()
+MAX_TEXT_BYTES = 1_000_000
+"""Most bytes of a text as JSON, inclusive: below the limit of a record, with room for the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,11 @@ def text_of(document: Mapping[str, JsonValue]) -> str:
     text = document.get("text")
     if not isinstance(text, str):
         raise ValueError("the field 'text' is missing or no string")
-    return sanitize(text)
+    text = sanitize(text)
+    size = len(json.dumps(text, ensure_ascii=False).encode()) - 2
+    if size > MAX_TEXT_BYTES:
+        raise ValueError(f"the field 'text' has {size} bytes; the limit is {MAX_TEXT_BYTES}")
+    return text
 
 
 def asked_at_of(document: Mapping[str, JsonValue]) -> int | None:

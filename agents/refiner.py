@@ -124,6 +124,10 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
             probability=1.0,
         )
         return state, (audit,)
+    current = _current(state.registry, entry, ref.text, served)
+    if current is None:
+        return state, ()
+    entry = current
     if event.correction is not None:
         pair = Pair(utterance_id=ref.utterance_id, text=ref.text, answer=event.correction)
         reason = f"rejected by {event.source}, with a correction"
@@ -134,7 +138,7 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
         text=ref.text,
         family=entry.family,
         version=entry.version,
-        digest=ref.digest,
+        digest=entry.artifact.digest,
         answer_ref=event.answer_ref,
     )
     quarantine = _quarantine(state, entry, f"rejected by {event.source}")
@@ -143,6 +147,17 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
 
 def _entry(registry: Registry, tenant: str, family: str, version: int) -> Entry | None:
     return registry.entry(tenant, family, version) or registry.entry(SHARED, family, version)
+
+
+def _current(registry: Registry, entry: Entry, text: str, served: JsonValue) -> Entry | None:
+    """Return the version, or where it is retired the last one that still answers so; or None."""
+    if STAGES[entry.stage].compared:
+        return entry
+    for later in reversed(registry.versions(entry.scope, entry.family)):
+        given = answer_of(later.artifact, text) if STAGES[later.stage].compared else None
+        if isinstance(given, Given) and same(given.answer, served, later.artifact.comparator):
+            return later
+    return None
 
 
 def _recalled(state: State, event: RecallAnswered) -> tuple[State, Sequence[Event]]:

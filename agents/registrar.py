@@ -68,7 +68,7 @@ def _previous(proposal: Proposal) -> str | None:
     """A proposer must have seen the family's last change; leaving service needs no such leave."""
     for change in proposal.event.changes:
         known = proposal.entry(change.family, change.version)
-        if known is not None and not STAGES[change.stage].serves:
+        if known and STAGES[known.stage].compared and not STAGES[change.stage].serves:
             continue
         for entry in proposal.state.registry.versions(proposal.event.scope, change.family):
             if entry.ordinal > proposal.event.previous:
@@ -80,7 +80,12 @@ def _previous(proposal: Proposal) -> str | None:
 
 
 def _stages(proposal: Proposal) -> str | None:
+    """Each line changes one version by a permitted step, and no version has two lines."""
+    named: set[tuple[str, int]] = set()
     for change in proposal.event.changes:
+        if (change.family, change.version) in named:
+            return f"{change.family}@{change.version}: changed twice in one change set"
+        named.add((change.family, change.version))
         entry = proposal.entry(change.family, change.version)
         before = entry.stage if entry else None
         if not may_follow(before, change.stage):

@@ -3,7 +3,8 @@
 poll ─▶ decode ─▶ decide ─▶ encode ─▶ publish outputs and input positions, both or neither
 
 It has no decisions of its own. A record that cannot be decoded goes to the rejected topic with its
-position, and the node goes on.
+position, and the node goes on; so does a record that leads to an event too large to be recorded,
+beside whatever else follows from it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -133,7 +134,14 @@ async def _asked(running: Running, record: Record) -> list[Outgoing]:
 def _outgoing(running: Running, cause: Record, events: Sequence[Event]) -> list[Outgoing]:
     headers = passthrough(cause.headers)
     now = running.clock()
-    return [encode(event, timestamp=now, headers=headers) for event in events]
+    made: list[Outgoing] = []
+    for event in events:
+        try:
+            made.append(encode(event, timestamp=now, headers=headers))
+        except ValueError as error:
+            refused = rejected(cause, f"{running.node.name}: {error}")
+            made.append(encode(refused, timestamp=now, headers=headers))
+    return made
 
 
 async def drain(nodes: Sequence[Running], between: Callable[[], Awaitable[None]]) -> int:

@@ -52,7 +52,7 @@ class Service:
     transport: Transport
     nodes: Sequence[Node]
     running: list[Running] = field(default_factory=list)
-    waiting: dict[tuple[str, str], asyncio.Future[Terminal]] = field(default_factory=dict)
+    waiting: dict[tuple[str, str], list[asyncio.Future[Terminal]]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     sequence: int = 0
     failure: BaseException | None = None
@@ -76,8 +76,9 @@ class Service:
             raise
         except BaseException as error:
             self.failure = error
-            for future in self.waiting.values():
-                future.cancel()
+            for futures in self.waiting.values():
+                for future in futures:
+                    future.cancel()
             raise
 
     async def _round(self) -> int:
@@ -103,9 +104,9 @@ class Service:
             for record in page:
                 event = decode(record)
                 if isinstance(event, AnswerGiven | CompletionGiven | CompletionRefused):
-                    future = self.waiting.pop((event.tenant, event.utterance_id), None)
-                    if future is not None and not future.done():
-                        future.set_result(event)
+                    for future in self.waiting.pop((event.tenant, event.utterance_id), ()):
+                        if not future.done():
+                            future.set_result(event)
 
     async def ask(
         self,
@@ -126,8 +127,9 @@ class Service:
         asked, terminal = await self.known(tenant, utterance_id)
         if terminal is not None:
             return utterance_id, terminal
-        key = (tenant, utterance_id)
-        future = self.waiting.setdefault(key, asyncio.get_running_loop().create_future())
+        future: asyncio.Future[Terminal] = asyncio.get_running_loop().create_future()
+        waiting = self.waiting.setdefault((tenant, utterance_id), [])
+        waiting.append(future)
         if not asked:
             now = now_us()
             event = UtteranceAsked(
@@ -141,10 +143,13 @@ class Service:
             await self.transport.publish([encode(event, timestamp=now)])
             self.news.set()
         try:
-            return utterance_id, await asyncio.wait_for(asyncio.shield(future), wait)
+            return utterance_id, await asyncio.wait_for(future, wait)
         except TimeoutError:
-            self.waiting.pop(key, None)
             return utterance_id, None
+        finally:
+            waiting.remove(future)
+            if not waiting and self.waiting.get((tenant, utterance_id)) is waiting:
+                del self.waiting[tenant, utterance_id]
 
     async def known(self, tenant: str, utterance_id: str) -> tuple[bool, Terminal | None]:
         """Return whether the utterance was asked, and its terminal record if there is one."""

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import signal
+from json import JSONDecodeError
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -30,6 +33,7 @@ from agents.teachers.demo import DemoTeacher
 from agents.teachers.recorded import recorded
 from agents.teachers.scripted import ScriptedTeacher
 from artifacts.policy import policy_for
+from streams.codec import sanitize_json
 from streams.transports import TransportError
 
 ENDPOINT_NAME = "endpoint"
@@ -98,26 +102,39 @@ async def _serve(service: Service, settings: Settings) -> None:
     config = uvicorn.Config(
         console(service), host=settings.host, port=settings.port, log_level="warning"
     )
-    server = _Server(config, settings.data / ENDPOINT_NAME)
+    server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:
         async with pumping(service):
             await server.serve()
-        if service.failure is not None:
-            raise service.failure
     finally:
         server.endpoint.unlink(missing_ok=True)
         await service.transport.close()
 
 
 class _Server(uvicorn.Server):
-    """A server that writes down where it listens as soon as it does."""
+    """A server that writes down where it listens, and ends in order: when told, or with the pump.
 
-    def __init__(self, config: uvicorn.Config, endpoint: Path) -> None:
+    uvicorn raises a signal that it has handled once more, and SIGTERM would then end the process
+    before the log is closed; hence `handle_exit`.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service, endpoint: Path) -> None:
         super().__init__(config)
+        self.service = service
         self.endpoint = endpoint
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        return await super().on_tick(counter) or self.service.failure is not None
+
     async def startup(self, sockets: Any = None) -> None:
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # uvicorn has said why on stderr
+            fail(f"cannot listen on {self.config.host}:{self.config.port}", BAD_INPUT)
         if not self.started:
             return
         host, port = self.servers[0].sockets[0].getsockname()[:2]
@@ -138,10 +155,10 @@ def _url(data: Path, url: str | None) -> str:
 def _post(data: Path, url: str | None, path: str, body: dict[str, Any], timeout: float) -> Any:
     address = _url(data, url)
     try:
-        response = httpx.post(f"{address}{path}", json=body, timeout=timeout + 10)
-    except httpx.HTTPError as error:
+        response = httpx.post(f"{address}{path}", json=sanitize_json(body), timeout=timeout + 10)
+        document = response.json()
+    except (httpx.HTTPError, httpx.InvalidURL, JSONDecodeError) as error:
         fail(f"{address}: {error or type(error).__name__}", UNREACHABLE)
-    document = response.json()
     if response.status_code == 404:
         fail(str(document["error"]), NO)
     if response.status_code >= 400:

@@ -135,6 +135,13 @@ def _write(path: Path, text: str) -> None:
         fail(f"{path}: {error.strerror}", BAD_INPUT)
 
 
+def _opened(path: Path) -> IO[str]:
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        fail(f"{path}: {error.strerror}", BAD_INPUT)
+
+
 def _transport(data: Path | None) -> EmbeddedLog:
     if data is None:
         return EmbeddedLog.open(":memory:")
@@ -163,7 +170,7 @@ async def _run(
     simulation: Simulation | None = None
     batches = _Batches(transport)
     with contextlib.ExitStack() as stack:
-        sink = stack.enter_context(decisions.open("w", encoding="utf-8")) if decisions else None
+        sink = stack.enter_context(_opened(decisions)) if decisions else None
         progress = stack.enter_context(_progress())
         task = progress.add_task("simulating", total=len(rows))
         stack.callback(batches.end)

@@ -1,0 +1,227 @@
+"""The matcher: one row for every way to answer or to abstain; tenants never see each other."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.answer_ref import AnswerRef, read_answer_ref
+from agents.matcher import State, decide, matcher
+from artifacts.artifact import Artifact
+from artifacts.grammar.lexer import MAX_CODE_POINTS
+from artifacts.policy import DEFAULT
+from artifacts.registry import SHARED, Registry
+from artifacts.stages import StageName
+from streams.events import AbstainReason, AnswerGiven, AuditAsked, CompletionGiven, MatchAbstained
+from tests.agents.worlds import TENANT, asked, minutes, registry_of, shares
+
+Families = tuple[tuple[str, Artifact, StageName], ...]
+TEXT = "3 minutes to seconds"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An utterance put to some families: the reason to abstain and its candidates, or the answer.
+
+    `reason` is None where a family answers.
+    """
+
+    name: str
+    families: Families
+    text: str
+    reason: str | None
+    expected: Any
+    limits: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+LIVE: Families = (("m", minutes(), "live"),)
+ROWS = (
+    Row("hit", LIVE, TEXT, None, "180"),
+    Row("hit-in-other-case-and-spaces", LIVE, "  3 MINUTES  to seconds ", None, "180"),
+    Row("hit-of-400-digits", LIVE, "1" + "0" * 396 + " minutes to seconds", None, "6" + "0" * 397),
+    Row("hit-beside-a-shadow-that-differs",
+        (*LIVE, ("w", minutes(61), "shadow")), TEXT, None, "180"),
+    Row("hit-of-two-that-agree", (*LIVE, ("m2", minutes(60, (3, 4)), "live")), TEXT, None, "180"),
+    Row("canary-serves", (("m", minutes(), "canary"),), TEXT, None, "180"),
+    Row("miss-without-families", (), TEXT, "miss", ()),
+    Row("miss", LIVE, "three minutes to seconds", "miss", ()),
+    Row("miss-of-the-empty-text", LIVE, "", "miss", ()),
+    Row("miss-of-more-than-400-digits", LIVE, "1" * 1980 + " minutes to seconds", "miss", ()),
+    Row("retired-is-a-miss", (("m", minutes(), "retired"),), TEXT, "miss", ()),
+    Row("shadow-only", (("m", minutes(), "shadow"),), TEXT, "shadow_only", ("m@1",)),
+    Row("clash", (*LIVE, ("w", minutes(61), "live")), TEXT, "clash", {"m@1", "w@1"}),
+    Row("failed", (("s", shares(), "live"),), "8 shared by 0", "failed", ("s@1",)),
+    Row("over-limit", LIVE, TEXT + " " * 10 + "x" * MAX_CODE_POINTS, "over_limit", ()),
+    Row("unknown-character", LIVE, TEXT + "\U0001e4d0", "unknown_character", ()),
+    Row("context", LIVE, TEXT, "context", (), more={"context": "he asked before"}),
+    Row("empty-context-is-context", LIVE, TEXT, "context", (), more={"context": ""}),
+    Row("too-many-candidates", (*LIVE, ("m2", minutes(60, (3, 4)), "live")), TEXT,
+        "too_many_candidates", (), limits={"max_candidates": 1}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
+def test_matcher(row: Row, rate: float) -> None:
+    registry, _ = registry_of(*row.families)
+    state = State(registry, rate, replace(DEFAULT, **row.limits))
+    after, made = decide(state, asked(row.text, **row.more))
+    assert after is state
+    first = made[0]
+    if row.reason is None:
+        assert isinstance(first, AnswerGiven)
+        assert first.answer == row.expected
+        assert first.family == "m"
+        audits = [event for event in made[1:] if isinstance(event, AuditAsked)]
+        assert [audit.probability for audit in audits] == ([rate] if rate else [])
+        assert len(made) == 1 + len(audits)
+        for audit in audits:
+            assert (audit.answer, audit.family, audit.digest) == (
+                first.answer,
+                first.family,
+                first.digest,
+            )
+        return
+    assert isinstance(first, MatchAbstained)
+    assert len(made) == 1
+    assert first.reason == row.reason
+    assert type(row.expected)(first.candidates) == row.expected
+    assert (first.text, first.context) == (row.text, row.more.get("context"))
+    assert first.revision.ordinal == registry.ordinal
+
+
+def test_every_reason_has_a_row() -> None:
+    assert {row.reason for row in ROWS} - {None} == set(get_args(AbstainReason))
+
+
+def test_an_answer_says_where_it_comes_from() -> None:
+    registry, _ = registry_of(*LIVE)
+    text = "  3 minutes to seconds"
+    (given,) = decide(State(registry, 0.0, DEFAULT), asked(text, "u7", session="s"))[1]
+    assert isinstance(given, AnswerGiven)
+    (slot,) = given.slots
+    assert (slot.slot, slot.kind, slot.text, slot.value) == ("n", "integer", "3", "3")
+    assert text[slot.start : slot.end] == "3"
+    assert (given.session, given.origin, given.hat, given.readings) == ("s", "family", False, 1)
+    assert (given.revision.ordinal, given.revision.digest) == (2, registry.digest)
+    assert read_answer_ref(given.answer_ref) == AnswerRef(
+        TENANT, "u7", "m", 1, minutes().digest, text
+    )
+
+
+def test_a_clash_credits_nobody_and_agreement_the_lowest_digest() -> None:
+    first, second = minutes(), minutes(60, (3, 4))
+    registry, _ = registry_of(("a", first, "live"), ("b", second, "live"))
+    (given,) = decide(State(registry, 0.0, DEFAULT), asked(TEXT))[1]
+    assert isinstance(given, AnswerGiven)
+    assert given.digest == min(first.digest, second.digest)
+    assert given.readings == 2
+
+
+# --- folding --------------------------------------------------------------------------------------
+
+
+def test_versions_are_folded_in_order_and_once() -> None:
+    registry, events = registry_of(*LIVE)
+    state = matcher(0.0).initial
+    for event in events:
+        state, made = decide(state, event)
+        assert made == ()
+    assert state.registry.digest == registry.digest
+    again, _ = decide(state, events[-1])
+    assert again.registry is state.registry
+    skipped, _ = decide(matcher(0.0).initial, events[-1])
+    assert skipped.registry.ordinal == 0
+
+
+def test_a_bad_artifact_never_replaces_a_good_one() -> None:
+    registry, _ = registry_of(*LIVE)
+    _, later = registry_of(("other", shares(), "shadow"), before=registry)
+    broken = later[0].model_copy(update={"artifacts": ({"format": 1}, "no document")})
+    state, _ = decide(State(registry, 0.0, DEFAULT), broken)
+    assert state.registry is registry
+
+
+def test_other_events_change_nothing() -> None:
+    state = matcher(0.5).initial
+    completion = CompletionGiven(utterance_id="u", tenant="t", text="x", answer=1, teacher="t")
+    assert decide(state, completion) == (state, ())
+
+
+# --- tenants --------------------------------------------------------------------------------------
+
+
+def two_tenants() -> Registry:
+    registry, _ = registry_of(("m", minutes(60), "live"), scope="left")
+    registry, _ = registry_of(("m", minutes(61), "live"), scope="right", before=registry)
+    registry, _ = registry_of(("s", shares(), "live"), scope=SHARED, before=registry)
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("tenant", "text", "expected"),
+    [
+        ("left", TEXT, "180"),
+        ("right", TEXT, "183"),
+        ("third", TEXT, "miss"),
+        ("Left", TEXT, "miss"),
+        ("left ", TEXT, "miss"),
+        ("", TEXT, "miss"),
+        (SHARED, TEXT, "miss"),
+        ("left", "8 shared by 4", "2"),
+        ("right", "8 shared by 4", "2"),
+        ("third", "8 shared by 4", "2"),
+    ],
+)
+def test_a_tenant_sees_its_own_families_and_the_shared_ones(
+    tenant: str, text: str, expected: str
+) -> None:
+    (made,) = decide(State(two_tenants(), 0.0, DEFAULT), asked(text, tenant=tenant))[1]
+    assert isinstance(made, AnswerGiven | MatchAbstained)
+    assert made.tenant == tenant
+    assert (made.answer if isinstance(made, AnswerGiven) else made.reason) == expected
+
+
+def test_a_shared_family_that_differs_makes_a_clash_and_not_a_choice() -> None:
+    registry, _ = registry_of(("m", minutes(60), "live"), scope="left")
+    registry, _ = registry_of(("w", minutes(61), "live"), scope=SHARED, before=registry)
+    (left,) = decide(State(registry, 0.0, DEFAULT), asked(TEXT, tenant="left"))[1]
+    (other,) = decide(State(registry, 0.0, DEFAULT), asked(TEXT, tenant="other"))[1]
+    assert isinstance(left, MatchAbstained)
+    assert left.reason == "clash"
+    assert isinstance(other, AnswerGiven)
+    assert other.answer == "183"
+
+
+# --- the budget of audits, and any text -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.03, 1.0])
+def test_audits_stay_within_their_budget(rate: float) -> None:
+    registry, _ = registry_of(*LIVE)
+    state, answers, spent = State(registry, rate, DEFAULT), 0, 0.0
+    for n in range(400):
+        text = f"{n} minutes to {'seconds' if n % 3 else 'hours'}"
+        for event in decide(state, asked(text, str(n)))[1]:
+            answers += isinstance(event, AnswerGiven)
+            spent += event.probability if isinstance(event, AuditAsked) else 0
+        assert spent <= rate * answers + 10
+    assert 200 < answers < 400
+    assert (spent > 0) == (rate > 0)
+
+
+hostile = st.text(
+    st.characters(exclude_categories=["Cs"])
+    | st.sampled_from("0123456789 mintueso\u200f\u202e\u0301\u0345\ufeff\x00\x1b\u1e9e\u0130")
+)
+
+
+@given(hostile, st.sampled_from(["", " minutes to seconds"]))
+def test_any_text_ends_in_exactly_one_terminal_event(head: str, tail: str) -> None:
+    registry, _ = registry_of(*LIVE)
+    made = decide(State(registry, 0.0, DEFAULT), asked(head + tail))[1]
+    assert [type(event) for event in made] in ([AnswerGiven], [MatchAbstained])
+    assert decide(State(registry, 0.0, DEFAULT), asked(head + tail))[1] == made

@@ -20,7 +20,16 @@ from tests.agents.simulations import HELPDESK, Ran, answered, helpdesk, simulate
 
 PREFIX = 650
 JUNK: tuple[Any, ...] = ("junk", 0, {"action": "junk"}, None, [1, "junk"], "-17.5")
-NOISY = ("--feedback-rate", 1, "--teacher-noise", 0.1, "--feedback-noise", 0.1, "--audit-rate", 0.2)
+NOISY = (
+    "--feedback-rate",
+    1,
+    "--teacher-noise",
+    0.05,
+    "--feedback-noise",
+    0.1,
+    "--audit-rate",
+    0.2,
+)
 
 
 def options_text(options: Sequence[object]) -> list[str]:

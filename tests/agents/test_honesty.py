@@ -207,7 +207,7 @@ def judged(kappa: Lockstep, judge: FileJudge, index: int, row: Row) -> tuple[str
 @pytest.mark.slow
 def test_lockstep_and_file_decide_alike(noisy: Ran) -> None:
     rows = [Row(row["text"], row["answer"], row["id"], row["asked_at"]) for row in helpdesk(PREFIX)]
-    judge = FileJudge(with_teacher_noise(rows, "0", 0.1), "0", 1.0, 0.1)
+    judge = FileJudge(with_teacher_noise(rows, "0", 0.05), "0", 1.0, 0.1)
     with lockstep("--audit-rate", 0.2) as kappa:
         heard = [judged(kappa, judge, index, row) for index, row in enumerate(judge.rows)]
         assert kappa.end() == (0, "", "")

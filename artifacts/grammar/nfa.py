@@ -174,7 +174,7 @@ def compile_nfa(node: Node) -> Nfa:
     """Return the automaton of a grammar; raise GrammarTooLarge beyond `MAX_POSITIONS`."""
     builder = _Builder()
     whole = builder.build(node)
-    whole.last = _join_spaces(builder, whole.last)
+    _join_spaces(builder, whole)
     by_class: dict[TokenClass, int] = {}
     named = {key for accepts in builder.accepts for key in accepts.keys | accepts.excluded}
     by_key = dict.fromkeys(named, 0)
@@ -201,19 +201,25 @@ def compile_nfa(node: Node) -> Nfa:
     )
 
 
-def _join_spaces(builder: _Builder, last: int) -> int:
-    """Let a space run stand for two blanks in a row, as in `a [b] c` without `b`.
+def _join_spaces(builder: _Builder, whole: _Fragment) -> None:
+    """Give blanks of the grammar the meaning that space runs have in texts.
 
-    Returns the last positions, to which blanks before a final blank are added.
+    One run stands for two blanks in a row, as in `a [b] c` without `b`; and as the ends of texts
+    are trimmed, a blank at an end of the grammar stands for nothing, as in `[please] open`.
     """
     space = TokenOf(frozenset({" "}))
     blanks = [position for position, accepts in enumerate(builder.accepts) if accepts == space]
+    is_blank = sum(1 << position for position in blanks)
     for position in reversed(blanks):
-        for following in _bits(builder.follow[position]):
-            if builder.accepts[following] == space:
-                builder.follow[position] |= builder.follow[following]
-                last |= (last >> following & 1) << position
-    return last
+        for following in _bits(builder.follow[position] & is_blank):
+            builder.follow[position] |= builder.follow[following]
+            whole.last |= (whole.last >> following & 1) << position
+    for position in _bits(whole.first & is_blank):
+        whole.first |= builder.follow[position]
+        whole.nullable |= bool(whole.last >> position & 1)
+    for position, follow in enumerate(builder.follow):
+        if follow & is_blank & whole.last:
+            whole.last |= 1 << position
 
 
 def _forward(nfa: Nfa, keys: Sequence[str]) -> list[int] | None:

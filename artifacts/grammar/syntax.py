@@ -112,17 +112,6 @@ def slots(node: Node) -> Iterator[Slot]:
             return
 
 
-def nesting(node: Node) -> int:
-    """Return how deep the tree is."""
-    match node:
-        case Sequence(children) | Alternatives(children):
-            return 1 + max(map(nesting, children), default=0)
-        case Repeat(part, _, _):
-            return 1 + nesting(part)
-        case _:
-            return 1
-
-
 def required_keys(node: Node) -> frozenset[str]:
     """Return the token keys, spaces apart, that occur in every text of the grammar."""
     match node:
@@ -166,16 +155,3 @@ def _bound_twice(node: Node) -> Iterator[str]:
             yield from _bound_twice(part)
         case _:
             return
-
-
-def literal_keys_of(node: Node) -> frozenset[str]:
-    """Return every literal token key in the tree, spaces apart."""
-    match node:
-        case Literal(keys):
-            return frozenset(keys) - {" "}
-        case Sequence(children) | Alternatives(children):
-            return frozenset().union(*map(literal_keys_of, children))
-        case Repeat(part, _, _):
-            return literal_keys_of(part)
-        case Slot() | TokenOf():
-            return frozenset()

@@ -19,6 +19,7 @@ from artifacts.learning.arithmetic import (
 )
 from artifacts.learning.columns import Column
 from artifacts.learning.pieces import pieces_of
+from artifacts.program.operators import lower, upper
 from artifacts.program.program import (
     Answer,
     AnswerConstant,
@@ -166,7 +167,7 @@ def _copy(writer: Writer, answers: Sequence[str]) -> Argument | None:
             writer.bits += 4
             return SlotValueOf(name)
     for column in writer.columns:
-        for operator, changed in (("lower", str.lower), ("upper", str.upper)):
+        for operator, changed in (("lower", lower), ("upper", upper)):
             if all(changed(a) == b for a, b in zip(column.spellings, answers, strict=True)):
                 return writer.step(operator, SpellingOf(column.slot.name))
     return None

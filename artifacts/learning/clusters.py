@@ -47,10 +47,10 @@ class Attempts:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Members that may be one family; `template` has None where chunks differ."""
+    """Members that may be one family; `common` has None where chunks differ."""
 
     id: str
-    template: tuple[str | None, ...]
+    common: tuple[str | None, ...]
     members: tuple[Member, ...]
     whole: Attempts
     groups: Map[tuple[str, ...], Attempts]
@@ -130,8 +130,8 @@ def _leaf(answer: Json, normalized: str) -> str:
     return "#" if _is_number(answer) else folded[:200]
 
 
-def _similarity(template: Sequence[str | None], masks: Sequence[str]) -> float:
-    same = sum(a == b for a, b in zip(template, masks, strict=True))
+def _similarity(common: Sequence[str | None], masks: Sequence[str]) -> float:
+    same = sum(a == b for a, b in zip(common, masks, strict=True))
     return same / len(masks)
 
 
@@ -146,7 +146,7 @@ def comparable(
     clusters: Clusters, cluster: Cluster, required: frozenset[str]
 ) -> tuple[Member, ...]:
     """Return the pairs, of any answer, that a grammar with these literals may read."""
-    pairs = {m.utterance_id: m for m in clusters.recent.get(len(cluster.template), ())}
+    pairs = {m.utterance_id: m for m in clusters.recent.get(len(cluster.common), ())}
     pairs |= {m.utterance_id: m for m in cluster.members}
     return tuple(m for m in pairs.values() if all(key in m.normalized for key in required))
 
@@ -159,7 +159,7 @@ def add(clusters: Clusters, new: Member, scope: str) -> tuple[Clusters, Cluster]
     best_similarity = MIN_SIMILARITY
     for cluster_id in ids:
         cluster = clusters.by_id[cluster_id]
-        similarity = _similarity(cluster.template, new.masks)
+        similarity = _similarity(cluster.common, new.masks)
         if similarity > best_similarity or (best is None and similarity == best_similarity):
             best, best_similarity = cluster, similarity
     if best is None:
@@ -181,9 +181,7 @@ def _first(new: Member, cluster_id: str) -> Cluster:
 
 
 def _with_member(cluster: Cluster, new: Member) -> Cluster:
-    template = tuple(
-        a if a == b else None for a, b in zip(cluster.template, new.masks, strict=True)
-    )
+    common = tuple(a if a == b else None for a, b in zip(cluster.common, new.masks, strict=True))
     group = cluster.groups.get(new.masks, Attempts(0, 0))
     repeats = cluster.texts.get(new.normalized, 0)
     members = cluster.members
@@ -191,7 +189,7 @@ def _with_member(cluster: Cluster, new: Member) -> Cluster:
         members = (*members[-(MAX_MEMBERS - 1) :], new)
     return Cluster(
         cluster.id,
-        template,
+        common,
         members,
         replace(cluster.whole, count=cluster.whole.count + 1),
         cluster.groups.set(new.masks, replace(group, count=group.count + 1)),

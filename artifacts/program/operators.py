@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -18,6 +19,8 @@ MAX_NUMBER_DIGITS = 4000
 MAX_TEXT = 20_000
 MAX_PLACES = 40
 MAX_VARIADIC = 64
+_TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_TO_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 TRUTH_SIZE = len("false")
 
 Type = Literal["number", "text", "truth", "table", "json"]
@@ -204,12 +207,14 @@ def _concatenate(*texts: str) -> str:
     return "".join(texts)
 
 
-def _lower(text: str) -> str:
-    return text.lower()
+def lower(text: str) -> str:
+    """Return the text with A to Z in lower case: other mappings change with Unicode."""
+    return text.translate(_TO_LOWER)
 
 
-def _upper(text: str) -> str:
-    return text.upper()
+def upper(text: str) -> str:
+    """Return the text with a to z in upper case: other mappings change with Unicode."""
+    return text.translate(_TO_UPPER)
 
 
 def _show_fixed(a: Number, places: Number) -> str | Failure:
@@ -275,8 +280,8 @@ _TABLE = (
     Operator("or", (B, B), B, 1, _either, _truth_size, "one or both"),
     Operator("not", (B,), B, 1, _negation, _truth_size, "the opposite"),
     Operator("concat", (T,), T, 1, _concatenate, _sum, "the texts joined", variadic=True),
-    Operator("lower", (T,), T, 1, _lower, _shown_size, "in lower case"),
-    Operator("upper", (T,), T, 1, _upper, _shown_size, "in upper case"),
+    Operator("lower", (T,), T, 1, lower, _largest, "with A to Z in lower case"),
+    Operator("upper", (T,), T, 1, upper, _largest, "with a to z in upper case"),
     Operator("show", (N,), T, 1, _show_decimal, _shown_size, "as a decimal; fails if endless"),
     Operator("fraction", (N,), T, 1, _show_fraction, _shown_size, "as a/b in lowest terms"),
     Operator("fixed", (N, N), T, 1, _show_fixed, _fixed_size, "as a decimal with b places"),

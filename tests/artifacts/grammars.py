@@ -90,7 +90,8 @@ def backtracked(node: Node, keys: tuple[str, ...]) -> set[tuple[Span, ...]]:
     """Return every assignment of spans under which the grammar accepts the keys.
 
     It tries everything, in time exponential in the grammar. A blank of the grammar may follow the
-    blank that the text has: a space run stands for two in a row.
+    blank that the text has: a space run stands for two in a row. At an end of the text, whose ends
+    are trimmed, it may stand for nothing.
     """
     return {tuple(sorted(spans)) for end, spans in _walk(node, keys, 0) if end == len(keys)}
 
@@ -115,7 +116,7 @@ def _ends(node: Node, keys: tuple[str, ...], at: int) -> _Walk:
                 keys[at] in named or (token_class(keys[at]) in classes and keys[at] not in excluded)
             ):
                 yield at + 1, frozenset()
-            if named == {" "} and at > 0 and keys[at - 1] == " ":
+            if named == {" "} and (at in (0, len(keys)) or keys[at - 1] == " "):
                 yield at, frozenset()
         case Sequence(parts):
             yield from _chain(parts, keys, at)

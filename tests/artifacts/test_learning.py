@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from artifacts.artifact import Artifact
@@ -99,6 +99,8 @@ def test_only_expressions_that_fit_all_rows_come_back_and_the_budget_holds() -> 
     formulas = list(PLANTED.values())[:12]
 
     @settings(max_examples=60, deadline=None)
+    @example(list(ROWS), formulas[0], [], 3000)
+    @example(list(ROWS), None, [911, 13, 8641, 77, 10007], 0)
     @given(
         st.lists(st.tuples(NUMBER, NUMBER, NUMBER), min_size=2, max_size=5),
         st.one_of(st.sampled_from(formulas), st.none()),

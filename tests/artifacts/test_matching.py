@@ -66,6 +66,8 @@ READ: dict[str, tuple[str, str, list[dict[str, Value]]]] = {
     "blanks-around-two-optional-parts-join": ("a [b] [c] d", "a d", [{}]),
     "a-blank-is-not-nothing": ("a [b] c", "ac", []),
     "an-optional-blank-at-the-end-is-trimmed": ("a[ ]", "a ", [{}]),
+    "an-optional-part-before-the-first-blank": ("[please] open", "open", [{}]),
+    "an-optional-part-after-the-last-blank": ("open [please]", "open", [{}]),
     "a-slot-left-out-is-not-bound": ("play {s:word}[ in {r=hall|bath}]", "play it", [{"s": "it"}]),
     "a-repeat-counts": ("(very ){1,2}slow", "very very very slow", []),
     "a-repeat-within-its-bounds": ("(very ){1,2}slow", "very very slow", [{}]),

@@ -84,8 +84,8 @@ APPLIED: list[tuple[str, tuple[object, ...], object]] = [
     ("not", (False,), True),
     ("concat", ("a",), "a"),
     ("concat", ("a", "", "bc"), "abc"),
-    ("lower", ("ÉTÉ",), "été"),
-    ("upper", ("straße",), "STRASSE"),
+    ("lower", ("ÉTÉ",), "ÉtÉ"),
+    ("upper", ("straße",), "STRAßE"),
     ("show", (F(-5, 4),), "-1.25"),
     ("show", (F(1, 3),), Failure("the decimals never end")),
     ("fraction", (F(-2, 6),), "-1/3"),
@@ -377,9 +377,11 @@ BINDINGS: st.SearchStrategy[Bindings] = st.builds(
 
 def test_cost_and_answer_size_stay_within_the_bound() -> None:
     seen: Counter[str] = Counter()
+    nothing = Program((Step("div", (N, Constant(0))),), AnswerValue(StepValue(0)))
+    written = [nothing, *(rows[0] for rows in (*RUNS.values(), *PROBLEMS.values()))]
 
-    @settings(max_examples=1000)
-    @given(programs(), BINDINGS)
+    @settings(max_examples=200)
+    @given(st.one_of(programs(), programs(), st.sampled_from(written)), BINDINGS)
     def checked(program: Program, bindings: Bindings) -> None:
         wire = program_to_json(program)
         assert program_from_json(wire["steps"], wire["answer"]) == program

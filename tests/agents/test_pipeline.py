@@ -37,7 +37,8 @@ PROBLEMS: list[tuple[str, Callable[[], Sequence[Node]], list[str]]] = [
         lambda: [*NODES, node("x", ("gossip",), ("gossip",))],
         ["topic 'gossip' is not in the topic table"],
     ),
-    ("nobody-writes", lambda: without("fallback"), ["nobody writes 'completions'", "nobody reads 'fallbacks'"]),
+    ("nobody-writes", lambda: without("fallback"),
+     ["nobody writes 'completions'", "nobody reads 'fallbacks'"]),
     (
         "nobody-reads",
         lambda: [replace(n, reads=("proposals", "evidence")) if n.name == "registrar" else n

@@ -92,8 +92,9 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
 def _learned(
     state: State, event: CompletionGiven | AuditAnswered | RecallAnswered
 ) -> tuple[State, Sequence[Event]]:
+    tokens = lex(event.text)
     new = member(event.utterance_id, event.text, event.answer)
-    if new is None:
+    if new is None or not isinstance(tokens, Tokens):
         return state, ()
     scope = event.tenant
     clusters = seen(state.clusters.get(scope, Clusters()), new)
@@ -101,7 +102,7 @@ def _learned(
         return replace(state, clusters=state.clusters.set(scope, clusters)), ()
     clusters, cluster = add(clusters, new, scope)
     state = replace(state, clusters=state.clusters.set(scope, clusters))
-    state, covered = _covered(state, scope, new)
+    state, covered = _covered(state, scope, tokens)
     if covered or not is_due(cluster, new, state.policy.min_pairs):
         return state, ()
     clusters = replace(clusters, by_id=clusters.by_id.set(cluster.id, attempted(cluster, new)))
@@ -121,11 +122,8 @@ def _pair(m: Member) -> Pair:
     return Pair(utterance_id=m.utterance_id, text=m.text, answer=cast(JsonValue, m.answer))
 
 
-def _covered(state: State, scope: str, new: Member) -> tuple[State, bool]:
+def _covered(state: State, scope: str, tokens: Tokens) -> tuple[State, bool]:
     """Return whether a version reads the text, right or wrong, and may still come to serve it."""
-    tokens = lex(new.text)
-    if not isinstance(tokens, Tokens):
-        return state, True
     patience = state.policy.patience * state.policy.min_agreements
     for entry in state.registry.candidates(scope, tokens):
         if not isinstance(answer_of_tokens(entry.artifact, tokens), Given):

@@ -1,0 +1,320 @@
+"""`kappa up` as a process: it learns, forgets nothing when killed, and is replaced by nobody."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streams.codec import decode
+from streams.events import AnswerGiven, CompletionGiven, CompletionRefused, UtteranceAsked
+from streams.transports.embedded import EmbeddedLog
+
+DEADLINE = 30.0
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """Return what the condition returns as soon as it is true; fail after the deadline."""
+    end = time.monotonic() + DEADLINE
+    while not (found := condition()):
+        assert time.monotonic() < end, f"not within {DEADLINE} s: {what}"
+        time.sleep(0.02)  # between two polls
+    return found
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "agents", *map(str, arguments)]
+
+
+def kappa(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@dataclass
+class Up:
+    """A running service and a client of it."""
+
+    process: subprocess.Popen[bytes]
+    data: Path
+    client: httpx.Client
+
+    def ask(self, text: str, **more: Any) -> dict[str, Any]:
+        response = self.client.post("/ask?wait=30", json={"text": text} | more)
+        assert response.status_code == 200, response.text
+        return dict(response.json())
+
+    def reject(self, utterance_id: str, **more: Any) -> None:
+        body = {"utterance_id": utterance_id, "verdict": "reject", "source": "operator"} | more
+        assert self.client.post("/feedback", json=body).status_code == 202
+
+    def explain(self, utterance_id: str) -> dict[str, Any]:
+        return dict(self.client.get(f"/explain/{utterance_id}").json())
+
+    def families(self) -> list[dict[str, Any]]:
+        return list(self.client.get("/families").json())
+
+    def settled(self) -> None:
+        """Wait until nothing waits for a node."""
+        until(lambda: self.client.get("/ready").json()["lag"] == 0, "all is read")
+
+    def taught(self, numbers: range) -> dict[str, Any]:
+        """Ask for conversions until a family answers one; return that answer."""
+        for n in numbers:
+            answer = self.ask(f"convert {n} minutes to seconds")
+            if answer["origin"] == "family":
+                assert answer["answer"] == str(n * 60)
+                return answer
+            self.settled()
+        raise AssertionError("no family answers")
+
+
+@contextmanager
+def up(data: Path, *options: object) -> Iterator[Up]:
+    """Run the service until the block ends, then end it with SIGTERM if it still runs."""
+    endpoint = data / "endpoint"
+    endpoint.unlink(missing_ok=True)
+    arguments = command("up", "--data", data, "--port", 0, *options)
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
+        try:
+            url = until(
+                lambda: process.poll() is not None or (endpoint.exists() and endpoint.read_text()),
+                "the service is up",
+            )
+            assert process.poll() is None
+            with httpx.Client(base_url=url.strip(), timeout=60) as client:
+                yield Up(process, data, client)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+@pytest.mark.slow
+def test_it_learns_explains_and_is_corrected_without_a_restart(tmp_path: Path) -> None:
+    with up(tmp_path, "--audit-rate", 0) as service:
+        first = service.ask("convert 5 minutes to seconds")
+        assert (first["answer"], first["origin"], first["hat"]) == ("300", "fallback", True)
+        answer = service.taught(range(11, 21))
+        explained = service.explain(answer["utterance_id"])
+        assert (explained["family"], explained["outcome"]) == (answer["family"], "answered")
+        assert "minutes to seconds" in explained["grammar"]
+        assert explained["slots"][0]["kind"] == "integer"
+        assert [row["stage"] for row in service.families()].count("live") == 1
+        wrong = service.ask("convert 30 minutes to seconds")
+        service.reject(wrong["utterance_id"], correction="half an hour")
+        service.settled()
+        assert service.explain(wrong["utterance_id"])["feedback"][0]["verdict"] == "reject"
+        assert [row["stage"] for row in service.families()].count("live") == 0
+        answer = service.taught(range(101, 116))
+        assert answer["version"] == 2
+        assert service.ask("convert 30 minutes to seconds")["answer"] == "half an hour"
+
+
+@pytest.mark.slow
+def test_the_commands_talk_to_the_service(tmp_path: Path) -> None:
+    with up(tmp_path, "--audit-rate", 0) as service:
+        answer = service.taught(range(11, 31))
+        data = ("--data", tmp_path)
+        asked = kappa("ask", "convert 77 minutes to seconds", *data)
+        assert (asked.returncode, asked.stdout) == (0, "4620\n")
+        assert f"by {answer['family']}@1" in asked.stderr
+        assert kappa("ask", "tell me a story", *data).returncode == 1
+        shown = kappa("ask", "convert 78 minutes to seconds", "--json", *data)
+        utterance_id = json.loads(shown.stdout)["utterance_id"]
+        assert answer["family"] in kappa("explain", utterance_id, *data).stdout
+        assert kappa("feedback", utterance_id, "accept", *data).stdout == "stored\n"
+        assert kappa("feedback", "no-such", "accept", *data).returncode == 1
+        second = kappa("up", "--port", 0, *data)
+        assert second.returncode == 2
+        assert f"process {service.process.pid}" in second.stderr
+        assert service.ask("convert 79 minutes to seconds")["answer"] == "4740"
+        assert kappa("replay", *data).returncode == 0
+    assert service.process.returncode == 0
+    assert not (tmp_path / "endpoint").exists()
+    assert (tmp_path / "kappa.db.lock").read_text().startswith("closed ")
+    nobody = kappa("ask", "anything", *data)
+    assert (nobody.returncode, "no service runs here" in nobody.stderr) == (4, True)
+    (tmp_path / "endpoint").write_text("http://127.0.0.1:9\n")
+    assert kappa("ask", "anything", *data).returncode == 4
+
+
+BODIES: list[tuple[str, str, bytes, int, str]] = [
+    ("empty", "/ask", b"", 400, "body"),
+    ("not-json", "/ask", b"{", 400, "JSON"),
+    ("not-utf-8", "/ask", b'{"text": "\xff"}', 400, ""),
+    ("no-text", "/ask", b"{}", 400, "text"),
+    ("text-is-no-string", "/ask", b'{"text": 5}', 400, "text"),
+    ("unknown-field", "/ask", b'{"text": "a", "txet": "b"}', 400, "txet"),
+    ("half-a-pair", "/ask", b'{"text": "\\ud800"}', 400, ""),
+    ("empty-tenant", "/ask", b'{"text": "a", "tenant": ""}', 400, "tenant"),
+    ("wait-is-no-number", "/ask?wait=soon", b'{"text": "a"}', 400, "wait"),
+    ("wait-is-nan", "/ask?wait=nan", b'{"text": "a"}', 400, "wait"),
+    ("wait-too-long", "/ask?wait=61", b'{"text": "a"}', 400, "60"),
+    ("too-long", "/ask", b'{"text": "' + b"a" * 300_000 + b'"}', 413, "262144"),
+    ("no-verdict", "/feedback", b'{"utterance_id": "u"}', 400, "verdict"),
+    ("odd-verdict", "/feedback", b'{"utterance_id": "u", "verdict": "so"}', 400, "verdict"),
+    ("unknown-answer", "/feedback", b'{"utterance_id": "u", "verdict": "accept"}', 404, "'u'"),
+    ("feedback-too-long", "/feedback", b" " * 300_000, 413, "262144"),
+]
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    with up(tmp_path_factory.mktemp("service"), "--audit-rate", 1) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "body", "status", "problem"), BODIES, ids=[row[0] for row in BODIES]
+)
+def test_bad_requests_are_told_what_is_wrong(
+    service: Up, name: str, path: str, body: bytes, status: int, problem: str
+) -> None:
+    response = service.client.post(path, content=body)
+    assert response.status_code == status, response.text
+    assert problem in response.json()["error"]
+
+
+def test_what_does_not_exist_is_not_found(service: Up) -> None:
+    assert service.client.get("/explain/no-such").status_code == 404
+    assert service.client.get("/nothing").status_code == 404
+    assert service.client.get("/ask").status_code == 405
+
+
+def test_live_and_ready(service: Up) -> None:
+    assert service.client.get("/live").json() == {"live": True}
+    service.settled()
+    assert service.client.get("/ready").json() == {"ready": True, "lag": 0}
+
+
+def test_a_text_that_nobody_knows_is_refused_by_the_teacher(service: Up) -> None:
+    for text in ("tell me a story", "", "x" * 5000, "\u202e\x00\x1b", "7" * 10_000):
+        answer = service.ask(text)
+        assert answer["outcome"] == "refused"
+        assert answer["reason"]
+
+
+def test_asking_twice_with_one_id_is_asking_once(service: Up) -> None:
+    first = service.ask("convert 5 minutes to seconds", utterance_id="once")
+    assert service.ask("convert 6 minutes to seconds", utterance_id="once") == first
+    other = service.ask("convert 6 minutes to seconds", utterance_id="once", tenant="other")
+    assert other["answer"] == "360"
+
+
+def test_feedback_on_what_a_teacher_said_is_not_found(service: Up) -> None:
+    service.ask("convert 5 minutes to seconds", utterance_id="teacher")
+    body = {"utterance_id": "teacher", "verdict": "reject", "source": "operator"}
+    assert service.client.post("/feedback", json=body).status_code == 404
+
+
+def test_huge_corrections_stop_nobody(service: Up) -> None:
+    """More rejected pairs than one question to a teacher can hold."""
+    family = service.taught(range(200, 240))["family"]
+    asked = [service.ask(f"convert {n} minutes to seconds") for n in range(300, 312)]
+    answered = [answer for answer in asked if answer["origin"] == "family"]
+    assert len(answered) > 8
+    for answer in answered:
+        service.reject(answer["utterance_id"], correction="x" * 200_000)
+    service.settled()
+    assert service.client.get("/live").json() == {"live": True}
+    stages = {row["stage"] for row in service.families() if row["family"] == family}
+    assert "live" not in stages
+    assert service.ask("convert 5 minutes to seconds")["answer"] == "300"
+
+
+def test_two_may_wait_for_one_utterance(service: Up) -> None:
+    async def both() -> list[httpx.Response]:
+        async with httpx.AsyncClient(base_url=service.client.base_url, timeout=60) as client:
+            body = {"text": "convert 8 minutes to seconds", "utterance_id": "both"}
+            waits = [client.post(f"/ask?wait={wait}", json=body) for wait in (0, 30, 30)]
+            return list(await asyncio.gather(*waits))
+
+    assert {r.json()["answer"] for r in asyncio.run(both()) if r.status_code == 200} == {"480"}
+
+
+# --- killed at any moment -------------------------------------------------------------------------
+
+
+@dataclass
+class Flood:
+    """Utterances that were put in, and those of which the service said that they are stored."""
+
+    asked: int = 0
+    acknowledged: set[str] = None  # type: ignore[assignment]  # set below
+
+    def __post_init__(self) -> None:
+        self.acknowledged = set()
+
+    async def flow(self, service: Up, count: int) -> None:
+        """Ask until the process is killed, which is when `count` more are acknowledged."""
+        target = len(self.acknowledged) + count
+        async with httpx.AsyncClient(base_url=service.client.base_url, timeout=30) as client:
+
+            async def ask(number: int) -> None:
+                body = {"text": f"convert {number} minutes to seconds", "utterance_id": str(number)}
+                try:
+                    response = await client.post(f"/ask?wait={number % 3 / 10}", json=body)
+                except httpx.HTTPError:
+                    return
+                if response.status_code in (200, 202):
+                    self.acknowledged.add(str(number))
+                if len(self.acknowledged) >= target and service.process.poll() is None:
+                    os.kill(service.process.pid, signal.SIGKILL)
+
+            while service.process.poll() is None:
+                numbers = range(self.asked, self.asked + 6)
+                self.asked += 6
+                await asyncio.gather(*map(ask, numbers))
+
+
+async def in_log(path: Path) -> tuple[Counter[str], Counter[str]]:
+    """Return how often each utterance was asked, and ended."""
+    log = EmbeddedLog.open(path, read_only=True)
+    asked: Counter[str] = Counter()
+    ended: Counter[str] = Counter()
+    for record in await log.read(("utterances", "matches", "completions"), 0, 1_000_000):
+        event = decode(record)
+        if isinstance(event, UtteranceAsked):
+            asked[event.utterance_id] += 1
+        if isinstance(event, AnswerGiven | CompletionGiven | CompletionRefused):
+            ended[event.utterance_id] += 1
+    await log.close()
+    return asked, ended
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_moment_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    flood = Flood()
+    for count in (1, 7, 12, 20, 33):
+        with up(tmp_path) as service:
+            asyncio.run(flood.flow(service, count))
+            assert service.process.wait(20) == -signal.SIGKILL
+        asked, _ = asyncio.run(in_log(tmp_path / "kappa.db"))
+        assert flood.acknowledged <= set(asked)
+    with up(tmp_path) as service:
+        service.settled()
+        last = service.ask("convert 5000 minutes to seconds")
+        assert (last["answer"], last["origin"]) == ("300000", "family")
+        for utterance_id in sorted(flood.acknowledged)[:5]:
+            assert service.explain(utterance_id)["outcome"]
+    asked, ended = asyncio.run(in_log(tmp_path / "kappa.db"))
+    assert len(flood.acknowledged) > 60
+    assert set(asked.values()) == {1}
+    assert ended == asked
+    assert kappa("replay", "--data", tmp_path).returncode == 0

@@ -86,7 +86,9 @@ def test_nothing_is_learned_from_null_refusals_or_what_cannot_be_lexed() -> None
     ] * 9
     state, made = fed(distiller.State(DEFAULT), *events)
     assert made == []
-    assert not state.clusters
+    clusters = state.clusters[TENANT]
+    assert not clusters.by_id
+    assert {m.answer for recent in clusters.recent.values() for m in recent} == {None}
 
 
 def test_tenants_do_not_learn_together() -> None:
@@ -130,7 +132,7 @@ def test_a_recipe_that_is_wrong_on_its_cluster_is_refused_with_the_count() -> No
     state, question = asked()
     _, (refused,) = fed(state, reply(question, recipe(61)))
     assert isinstance(refused, RecipeRefused)
-    assert refused.problems == ("wrong on 4 of 4 pairs of its cluster",)
+    assert refused.problems == ("wrong on 4 of 4 pairs that it reads",)
 
 
 def test_a_recipe_that_does_not_compile_is_refused_with_its_problems() -> None:

@@ -4,7 +4,7 @@ UtteranceAsked ─▶ lex ─▶ readings ─▶ programs ─▶ AnswerGiven (+ 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
 from agents.answer_ref import AnswerRef, write_answer_ref
@@ -20,6 +20,7 @@ from streams.events import (
     AuditAsked,
     Event,
     MatchAbstained,
+    Revision,
     SlotValue,
     UtteranceAsked,
     VersionChanged,
@@ -28,20 +29,27 @@ from streams.events import (
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The registry snapshot, and the probability with which every answer is audited."""
+    """The registry snapshot with its revision, and the probability of every audit."""
 
     registry: Registry
     audit_rate: float
     policy: Policy
+    revision: Revision
+
+
+def state_of(registry: Registry, audit_rate: float, policy: Policy) -> State:
+    """Return the state that decides with this snapshot."""
+    return State(registry, audit_rate, policy, revision_of(registry))
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     """Fold a version event; answer or abstain on an utterance."""
     match event:
-        case VersionChanged():
-            return replace(state, registry=folded(state.registry, event)), ()
-        case UtteranceAsked():
+        case UtteranceAsked():  # first: checking a model's type costs a microsecond
             return state, _decided(state, event)
+        case VersionChanged():
+            registry = folded(state.registry, event)
+            return state_of(registry, state.audit_rate, state.policy), ()
         case _:
             return state, ()
 
@@ -91,7 +99,7 @@ def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
         family=entry.family,
         version=entry.version,
         digest=digest,
-        revision=revision_of(state.registry),
+        revision=state.revision,
         slots=tuple(
             SlotValue(
                 slot=b.slot,
@@ -136,7 +144,7 @@ def _abstained(
         asked_at=asked.asked_at,
         reason=reason,
         candidates=tuple(f"{entry.family}@{entry.version}" for entry in entries),
-        revision=revision_of(state.registry),
+        revision=state.revision,
     )
 
 
@@ -147,7 +155,7 @@ def matcher(audit_rate: float, policy: Policy = DEFAULT) -> Decider:
         folds=("versions",),
         reads=("utterances",),
         writes=("matches", "fallbacks"),
-        initial=State(Registry(), audit_rate, policy),
+        initial=state_of(Registry(), audit_rate, policy),
         decide=decide,
         is_rebuilt=False,
         doc="Answers from the families, or abstains.",

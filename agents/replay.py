@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from agents.history import records, registry_at
-from agents.matcher import State, decide
+from agents.matcher import decide, state_of
 from agents.registries import folded
 from artifacts.policy import DEFAULT
 from artifacts.registry import Registry
@@ -45,7 +45,7 @@ async def replay(
         if utterance is None:
             continue
         registry = fixed or await registries.at(event.revision.ordinal)
-        again = decide(State(registry, 0.0, DEFAULT), utterance)[1][0]
+        again = decide(state_of(registry, 0.0, DEFAULT), utterance)[1][0]
         difference = (
             _bytes_differ(record, again) if fixed is None else _outcomes_differ(event, again)
         )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.answer_ref import AnswerRef, read_answer_ref
-from agents.matcher import State, decide, matcher
+from agents.matcher import decide, matcher, state_of
 from artifacts.artifact import Artifact
 from artifacts.grammar.lexer import MAX_CODE_POINTS
 from artifacts.policy import DEFAULT
@@ -67,7 +67,7 @@ ROWS = (
 @pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
 def test_matcher(row: Row, rate: float) -> None:
     registry, _ = registry_of(*row.families)
-    state = State(registry, rate, replace(DEFAULT, **row.limits))
+    state = state_of(registry, rate, replace(DEFAULT, **row.limits))
     after, made = decide(state, asked(row.text, **row.more))
     assert after is state
     first = made[0]
@@ -100,7 +100,7 @@ def test_every_reason_has_a_row() -> None:
 def test_an_answer_says_where_it_comes_from() -> None:
     registry, _ = registry_of(*LIVE)
     text = "  3 minutes to seconds"
-    (given,) = decide(State(registry, 0.0, DEFAULT), asked(text, "u7", session="s"))[1]
+    (given,) = decide(state_of(registry, 0.0, DEFAULT), asked(text, "u7", session="s"))[1]
     assert isinstance(given, AnswerGiven)
     (slot,) = given.slots
     assert (slot.slot, slot.kind, slot.text, slot.value) == ("n", "integer", "3", "3")
@@ -115,7 +115,7 @@ def test_an_answer_says_where_it_comes_from() -> None:
 def test_a_clash_credits_nobody_and_agreement_the_lowest_digest() -> None:
     first, second = minutes(), minutes(60, (3, 4))
     registry, _ = registry_of(("a", first, "live"), ("b", second, "live"))
-    (given,) = decide(State(registry, 0.0, DEFAULT), asked(TEXT))[1]
+    (given,) = decide(state_of(registry, 0.0, DEFAULT), asked(TEXT))[1]
     assert isinstance(given, AnswerGiven)
     assert given.digest == min(first.digest, second.digest)
     assert given.readings == 2
@@ -141,7 +141,7 @@ def test_a_bad_artifact_never_replaces_a_good_one() -> None:
     registry, _ = registry_of(*LIVE)
     _, later = registry_of(("other", shares(), "shadow"), before=registry)
     broken = later[0].model_copy(update={"artifacts": ({"format": 1}, "no document")})
-    state, _ = decide(State(registry, 0.0, DEFAULT), broken)
+    state, _ = decide(state_of(registry, 0.0, DEFAULT), broken)
     assert state.registry is registry
 
 
@@ -179,7 +179,7 @@ def two_tenants() -> Registry:
 def test_a_tenant_sees_its_own_families_and_the_shared_ones(
     tenant: str, text: str, expected: str
 ) -> None:
-    (made,) = decide(State(two_tenants(), 0.0, DEFAULT), asked(text, tenant=tenant))[1]
+    (made,) = decide(state_of(two_tenants(), 0.0, DEFAULT), asked(text, tenant=tenant))[1]
     assert isinstance(made, AnswerGiven | MatchAbstained)
     assert made.tenant == tenant
     assert (made.answer if isinstance(made, AnswerGiven) else made.reason) == expected
@@ -188,8 +188,8 @@ def test_a_tenant_sees_its_own_families_and_the_shared_ones(
 def test_a_shared_family_that_differs_makes_a_clash_and_not_a_choice() -> None:
     registry, _ = registry_of(("m", minutes(60), "live"), scope="left")
     registry, _ = registry_of(("w", minutes(61), "live"), scope=SHARED, before=registry)
-    (left,) = decide(State(registry, 0.0, DEFAULT), asked(TEXT, tenant="left"))[1]
-    (other,) = decide(State(registry, 0.0, DEFAULT), asked(TEXT, tenant="other"))[1]
+    (left,) = decide(state_of(registry, 0.0, DEFAULT), asked(TEXT, tenant="left"))[1]
+    (other,) = decide(state_of(registry, 0.0, DEFAULT), asked(TEXT, tenant="other"))[1]
     assert isinstance(left, MatchAbstained)
     assert left.reason == "clash"
     assert isinstance(other, AnswerGiven)
@@ -202,7 +202,7 @@ def test_a_shared_family_that_differs_makes_a_clash_and_not_a_choice() -> None:
 @pytest.mark.parametrize("rate", [0.0, 0.03, 1.0])
 def test_audits_stay_within_their_budget(rate: float) -> None:
     registry, _ = registry_of(*LIVE)
-    state, answers, spent = State(registry, rate, DEFAULT), 0, 0.0
+    state, answers, spent = state_of(registry, rate, DEFAULT), 0, 0.0
     for n in range(400):
         text = f"{n} minutes to {'seconds' if n % 3 else 'hours'}"
         for event in decide(state, asked(text, str(n)))[1]:
@@ -222,6 +222,6 @@ hostile = st.text(
 @given(hostile, st.sampled_from(["", " minutes to seconds"]))
 def test_any_text_ends_in_exactly_one_terminal_event(head: str, tail: str) -> None:
     registry, _ = registry_of(*LIVE)
-    made = decide(State(registry, 0.0, DEFAULT), asked(head + tail))[1]
+    made = decide(state_of(registry, 0.0, DEFAULT), asked(head + tail))[1]
     assert [type(event) for event in made] in ([AnswerGiven], [MatchAbstained])
-    assert decide(State(registry, 0.0, DEFAULT), asked(head + tail))[1] == made
+    assert decide(state_of(registry, 0.0, DEFAULT), asked(head + tail))[1] == made

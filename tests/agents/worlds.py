@@ -206,7 +206,7 @@ class Gate:
 def served(entry: Entry, text: str, answer: Any, utterance_id: str = "u1") -> AnswerGiven:
     """Return the answer that the matcher gives to a text with this version alone."""
     registry, _ = registry_of((entry.family, entry.artifact, "live"))
-    state = matcher.State(registry, 0.0, DEFAULT)
+    state = matcher.state_of(registry, 0.0, DEFAULT)
     (given,) = matcher.decide(state, asked(text, utterance_id))[1]
     assert isinstance(given, AnswerGiven)
     assert given.answer == answer

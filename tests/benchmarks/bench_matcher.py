@@ -10,7 +10,7 @@ from pathlib import Path
 
 from agents.judge import FileJudge
 from agents.logs import Row, read_rows
-from agents.matcher import State, decide
+from agents.matcher import decide, state_of
 from agents.simulate import Settings, simulate
 from artifacts.policy import DEFAULT
 from artifacts.registry import Registry
@@ -45,7 +45,7 @@ def shown(name: str, seconds: list[float]) -> str:
 def main() -> None:
     """Print the table."""
     rows = [row for row in read_rows(LOG) if isinstance(row, Row)]
-    state = State(asyncio.run(learned(rows)), 0.03, DEFAULT)
+    state = state_of(asyncio.run(learned(rows)), 0.03, DEFAULT)
     hits: list[float] = []
     misses: list[float] = []
     for index, row in enumerate([*rows, *rows]):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -215,6 +216,13 @@ def test_asking_twice_with_one_id_is_asking_once(service: Up) -> None:
     assert service.ask("convert 6 minutes to seconds", utterance_id="once") == first
     other = service.ask("convert 6 minutes to seconds", utterance_id="once", tenant="other")
     assert other["answer"] == "360"
+
+
+def test_an_id_may_hold_any_character(service: Up) -> None:
+    for utterance_id in ("a/b", "a b?c#d", "../up", "é\u202e"):
+        service.ask("convert 5 minutes to seconds", utterance_id=utterance_id)
+        quoted = urllib.parse.quote(utterance_id, safe="")
+        assert service.explain(quoted)["utterance_id"] == utterance_id
 
 
 def test_feedback_on_what_a_teacher_said_is_not_found(service: Up) -> None:

@@ -130,6 +130,8 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
     entry = current
     if event.correction is not None:
         pair = Pair(utterance_id=ref.utterance_id, text=ref.text, answer=event.correction)
+        if not STAGES[entry.stage].serves and _is_known(state, entry, pair):
+            return state, ()
         reason = f"rejected by {event.source}, with a correction"
         return _failed(state, entry, pair, reason, is_corrected=True)
     recall = RecallAsked(
@@ -141,8 +143,16 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
         digest=entry.artifact.digest,
         answer_ref=event.answer_ref,
     )
+    if not STAGES[entry.stage].serves:
+        return state, (recall,)
     quarantine = _quarantine(state, entry, f"rejected by {event.source}")
     return state, (*quarantine, recall)
+
+
+def _is_known(state: State, entry: Entry, pair: Pair) -> bool:
+    """Return whether the pair was rejected before: feedback may come twice, and counts once."""
+    history = state.histories.get((entry.scope, entry.family), History())
+    return pair in history.rejected
 
 
 def _entry(registry: Registry, tenant: str, family: str, version: int) -> Entry | None:

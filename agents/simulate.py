@@ -56,10 +56,13 @@ class Settings:
 
 @dataclass(slots=True)
 class _Bench:
-    """The teacher's seat in a simulation: answers with what the judge has revealed, no more."""
+    """The teacher's seat in a simulation: answers with what the judge has revealed, no more.
+
+    `rejected` is the row whose answer may be recalled, once.
+    """
 
     judge: Judge
-    decision: Decision | None = None
+    rejected: Decision | None = None
     revealed: dict[str, JsonValue] = field(default_factory=dict)
     recalled: bool = False
     name: str = "recorded"
@@ -69,10 +72,11 @@ class _Bench:
         """Return the revealed answer; for a rejected row, ask the judge for it."""
         if question.utterance_id in self.revealed:
             return estimated(question.text, self.revealed[question.utterance_id])
-        if self.decision is None or self.recalled:
+        rejected = self.rejected
+        if rejected is None or self.recalled or question.utterance_id != str(rejected.index):
             return Refused("not revealed")
         self.recalled = True
-        return estimated(question.text, self.judge.recall(self.decision))
+        return estimated(question.text, self.judge.recall(rejected))
 
     def drawn(self, asked: AuditAsked) -> bool:
         """Return whether the judge has drawn this audit."""
@@ -173,18 +177,19 @@ class Simulation:
         decided = await self._decided()
         started = time.perf_counter()
         decision = self._decision(asked, decided)
-        self.bench.decision, self.bench.recalled = decision, False
+        self.bench.rejected, self.bench.recalled = None, False
         self.bench.revealed = {}
         verdict = self.judge.verdict(decision)
         match verdict:
             case Revealed(answer) | Audited(answer):
                 self.bench.revealed[utterance_id] = answer
             case Rejected():
+                self.bench.rejected = decision
                 await self._reject(decided)
         await drain(self.running, _nothing)
         if isinstance(verdict, Rejected) and not self.bench.recalled:
             self.judge.no_recall(decision)
-        self.bench.decision = None
+        self.bench.rejected = None
         self.index += 1
         return Simulated(
             decision,

@@ -185,7 +185,7 @@ def console(service: Service) -> Starlette:
         routes=[
             Route("/ask", ask, methods=["POST"]),
             Route("/feedback", feedback, methods=["POST"]),
-            Route("/explain/{id}", explained),
+            Route("/explain/{id:path}", explained),
             Route("/families", families),
             Route("/live", live),
             Route("/ready", ready),

@@ -117,6 +117,18 @@ def test_a_trusted_correction_quarantines_and_asks_for_a_repair() -> None:
     ]
 
 
+@pytest.mark.parametrize("correction", [None, "200"])
+def test_the_same_reject_again_does_not_count_as_another_return(correction: str | None) -> None:
+    world = World.of(("m", RIGHT, "live"))
+    quarantine, _ = world.feedback(correction=correction)
+    assert isinstance(quarantine, VersionProposed)
+    world.through(quarantine)
+    for _ in range(4):
+        made = world.feedback(correction=correction)
+        assert kinds(made) == ([] if correction else ["RecallAsked"])
+    assert (world.entry().stage, world.entry().returns) == ("shadow", 1)
+
+
 def test_an_untrusted_reject_asks_for_an_audit_alone() -> None:
     world = World.of(("m", RIGHT, "live"))
     for correction in (None, "200"):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,14 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path, option: str, pl
         assert status == 0
     else:
         assert (status, str(path) in err) == (2, True)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    data.mkdir(mode=0o500)
+    status, _, err = kappa("simulate", HELPDESK, "--limit", 1, "--data", data)
+    assert (status, str(data) in err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.parse
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -217,25 +218,33 @@ def test_asking_twice_with_one_id_is_asking_once(service: Up) -> None:
     assert other["answer"] == "360"
 
 
+def test_an_id_may_hold_any_character(service: Up) -> None:
+    for utterance_id in ("a/b", "a b?c#d", "../up", "é\u202e"):
+        service.ask("convert 5 minutes to seconds", utterance_id=utterance_id)
+        quoted = urllib.parse.quote(utterance_id, safe="")
+        assert service.explain(quoted)["utterance_id"] == utterance_id
+
+
 def test_feedback_on_what_a_teacher_said_is_not_found(service: Up) -> None:
-    service.ask("convert 5 minutes to seconds", utterance_id="teacher")
-    body = {"utterance_id": "teacher", "verdict": "reject", "source": "operator"}
+    service.ask("convert 5 minutes to seconds", utterance_id="teacher", tenant="new")
+    body = {"utterance_id": "teacher", "tenant": "new", "verdict": "reject", "source": "operator"}
     assert service.client.post("/feedback", json=body).status_code == 404
 
 
-def test_huge_corrections_stop_nobody(service: Up) -> None:
+def test_huge_corrections_stop_nobody(tmp_path: Path) -> None:
     """More rejected pairs than one question to a teacher can hold."""
-    family = service.taught(range(200, 240))["family"]
-    asked = [service.ask(f"convert {n} minutes to seconds") for n in range(300, 312)]
-    answered = [answer for answer in asked if answer["origin"] == "family"]
-    assert len(answered) > 8
-    for answer in answered:
-        service.reject(answer["utterance_id"], correction="x" * 200_000)
-    service.settled()
-    assert service.client.get("/live").json() == {"live": True}
-    stages = {row["stage"] for row in service.families() if row["family"] == family}
-    assert "live" not in stages
-    assert service.ask("convert 5 minutes to seconds")["answer"] == "300"
+    with up(tmp_path, "--audit-rate", 0) as service:
+        family = service.taught(range(200, 240))["family"]
+        asked = [service.ask(f"convert {n} minutes to seconds") for n in range(300, 312)]
+        assert {answer["origin"] for answer in asked} == {"family"}
+        for answer in asked:
+            service.reject(answer["utterance_id"], correction="x" * 200_000)
+        service.settled()
+        assert service.client.get("/live").json() == {"live": True}
+        stages = {row["stage"] for row in service.families() if row["family"] == family}
+        assert "live" not in stages
+        assert service.ask("convert 5 minutes to seconds")["answer"] == "300"
+        assert "cannot be encoded" in kappa("rejected", "list", "--data", tmp_path).stdout
 
 
 def test_two_may_wait_for_one_utterance(service: Up) -> None:
@@ -283,19 +292,21 @@ class Flood:
                 await asyncio.gather(*map(ask, numbers))
 
 
-async def in_log(path: Path) -> tuple[Counter[str], Counter[str]]:
-    """Return how often each utterance was asked, and ended."""
+async def in_log(path: Path) -> tuple[Counter[str], Counter[str], int]:
+    """Return how often each utterance was asked, and ended; and how many a family answered."""
     log = EmbeddedLog.open(path, read_only=True)
     asked: Counter[str] = Counter()
     ended: Counter[str] = Counter()
+    answered = 0
     for record in await log.read(("utterances", "matches", "completions"), 0, 1_000_000):
         event = decode(record)
         if isinstance(event, UtteranceAsked):
             asked[event.utterance_id] += 1
         if isinstance(event, AnswerGiven | CompletionGiven | CompletionRefused):
             ended[event.utterance_id] += 1
+            answered += isinstance(event, AnswerGiven)
     await log.close()
-    return asked, ended
+    return asked, ended, answered
 
 
 @pytest.mark.slow
@@ -305,15 +316,15 @@ def test_a_kill_at_any_moment_loses_nothing_and_repeats_nothing(tmp_path: Path) 
         with up(tmp_path) as service:
             asyncio.run(flood.flow(service, count))
             assert service.process.wait(20) == -signal.SIGKILL
-        asked, _ = asyncio.run(in_log(tmp_path / "kappa.db"))
+        asked, _, _ = asyncio.run(in_log(tmp_path / "kappa.db"))
         assert flood.acknowledged <= set(asked)
     with up(tmp_path) as service:
         service.settled()
-        last = service.ask("convert 5000 minutes to seconds")
-        assert (last["answer"], last["origin"]) == ("300000", "family")
+        assert service.ask("convert 5000 minutes to seconds")["answer"] == "300000"
         for utterance_id in sorted(flood.acknowledged)[:5]:
             assert service.explain(utterance_id)["outcome"]
-    asked, ended = asyncio.run(in_log(tmp_path / "kappa.db"))
+    asked, ended, answered = asyncio.run(in_log(tmp_path / "kappa.db"))
+    assert answered > 20
     assert len(flood.acknowledged) > 60
     assert set(asked.values()) == {1}
     assert ended == asked

@@ -1,0 +1,88 @@
+"""The service without HTTP: who waits is told, and a failure is not kept quiet."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from agents.fallback import hash_draw
+from agents.pipeline import pipeline
+from agents.service import Service, UnknownAnswer, pumping
+from agents.teachers import Question, Refused, Reply
+from streams.events import CompletionGiven
+from streams.transports.embedded import EmbeddedLog
+
+
+@dataclass(slots=True)
+class Waiting:
+    """A teacher that answers when it may; `error` is raised instead of an answer."""
+
+    may: asyncio.Event = field(default_factory=asyncio.Event)
+    error: Exception | None = None
+    name: str = "waiting"
+    prefix: str = ""
+
+    async def answer(self, question: Question) -> Reply | Refused:
+        await self.may.wait()
+        if self.error is not None:
+            raise self.error
+        return Reply(f"{question.tenant} said {question.text}")
+
+
+@asynccontextmanager
+async def served(teacher: Waiting) -> AsyncIterator[Service]:
+    log = EmbeddedLog.open(":memory:")
+    nodes = pipeline(teacher, hash_draw(""), audit_rate=0, trusted=frozenset())
+    try:
+        async with pumping(Service(log, nodes)) as service:
+            yield service
+    finally:
+        await log.close()
+
+
+async def test_one_who_stops_waiting_takes_nothing_from_the_others() -> None:
+    teacher = Waiting()
+    async with served(teacher) as service:
+        patient = [
+            asyncio.create_task(service.ask("a", tenant="t", utterance_id="u", wait=30))
+            for _ in range(2)
+        ]
+        await asyncio.sleep(0)
+        assert await service.ask("a", tenant="t", utterance_id="u") == ("u", None)
+        assert await service.ask("a", tenant="other", utterance_id="u") == ("u", None)
+        teacher.may.set()
+        for task in patient:
+            _, terminal = await task
+            assert isinstance(terminal, CompletionGiven)
+            assert terminal.answer == "t said a"
+        _, other = await service.ask("a", tenant="other", utterance_id="u", wait=30)
+        assert isinstance(other, CompletionGiven)
+        assert other.answer == "other said a"
+        assert service.waiting == {}
+        assert await service.transport.end("utterances") == 2
+
+
+async def test_feedback_needs_an_answer_of_a_family() -> None:
+    teacher = Waiting()
+    teacher.may.set()
+    async with served(teacher) as service:
+        await service.ask("a", tenant="t", utterance_id="u", wait=30)
+        for utterance_id, tenant in (("u", "t"), ("u", "other"), ("none", "t")):
+            with pytest.raises(UnknownAnswer):
+                await service.give_feedback(
+                    utterance_id, "reject", tenant=tenant, correction=None, source="operator"
+                )
+        assert await service.transport.end("feedback") == 0
+
+
+async def test_a_failure_of_the_pump_is_known_and_raised_at_the_end() -> None:
+    """A teacher's bug, as opposed to a TeacherError, ends the service."""
+    teacher = Waiting(error=KeyError("bug"))
+    teacher.may.set()
+    with pytest.raises(KeyError):
+        async with served(teacher) as service:
+            with pytest.raises(asyncio.CancelledError):
+                await service.ask("a", tenant="t", wait=30)
+            assert isinstance(service.failure, KeyError)

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
 from agents.node import Decider
-from agents.registries import folded
+from agents.registries import change_of, folded
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
 from artifacts.evidence import Claim, Comparison, Evidence, answer_bits, fold, shortfall
@@ -23,7 +23,6 @@ from artifacts.registry import Entry, Registry
 from artifacts.stages import STAGES
 from streams.events import (
     AuditAnswered,
-    Change,
     ComparisonMade,
     CompletionGiven,
     Event,
@@ -193,9 +192,9 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
 
 def promotion(registry: Registry, entry: Entry, reason: str) -> VersionProposed:
     """Return the proposal that makes a version live and retires the family's other versions."""
-    changes = [_change(entry, "live")]
+    changes = [change_of(entry, "live")]
     changes += [
-        _change(other, "retired")
+        change_of(other, "retired")
         for other in registry.versions(entry.scope, entry.family)
         if other is not entry and STAGES[other.stage].compared and other.version < entry.version
     ]
@@ -205,17 +204,6 @@ def promotion(registry: Registry, entry: Entry, reason: str) -> VersionProposed:
         reason=reason,
         changes=tuple(changes),
         previous=registry.ordinal,
-    )
-
-
-def _change(entry: Entry, stage: str) -> Change:
-    return Change.model_validate(
-        {
-            "family": entry.family,
-            "version": entry.version,
-            "digest": entry.artifact.digest,
-            "stage": stage,
-        }
     )
 
 

@@ -71,6 +71,8 @@ class _Asking:
             return Refused(f"{type(error).__name__}: {error}")
         except ValueError as error:
             return Refused(f"the reply cannot be recorded: {error}")
+        except Exception as error:  # a teacher's bug is one utterance's misfortune, not the end
+            return Refused(f"the teacher failed: {type(error).__name__}: {error}")
 
     def fields(
         self, event: MatchAbstained | AuditAsked | RecallAsked, reply: Reply

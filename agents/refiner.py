@@ -19,14 +19,14 @@ from pydantic import JsonValue
 from agents.answer_ref import read_answer_ref
 from agents.distiller import answers_all
 from agents.node import Decider
-from agents.registries import folded
+from agents.registries import change_of, folded
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, compile_recipe
 from artifacts.learning.repair import narrowed, with_exception
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import SHARED, Entry, Registry
-from artifacts.stages import STAGES
+from artifacts.stages import STAGES, StageName
 from artifacts.values import canonical_json, digest
 from streams.events import (
     AuditAsked,
@@ -61,11 +61,12 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Histories by (scope, family)."""
+    """Histories by (scope, family); utterances whose audit an untrusted reject has caused."""
 
     policy: Policy
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
+    audited: Map[tuple[str, str], None] = field(default_factory=Map)
     histories: Map[tuple[str, str], History] = field(default_factory=Map)
 
 
@@ -123,7 +124,10 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
             digest=ref.digest,
             probability=1.0,
         )
-        return state, (audit,)
+        key = (ref.tenant, ref.utterance_id)
+        if key in state.audited:
+            return state, ()
+        return replace(state, audited=state.audited.set(key, None)), (audit,)
     current = _current(state.registry, entry, ref.text, served)
     if current is None:
         return state, ()
@@ -231,8 +235,8 @@ def _accepted_pairs(entry: Entry, history: History) -> tuple[Pair, ...]:
 
 def _quarantine(state: State, entry: Entry, reason: str) -> Iterable[VersionProposed]:
     """Yield the proposal that takes a version out of service, or out of shadow for good."""
-    stage = "retired" if entry.returns >= state.policy.max_returns else "shadow"
-    yield _proposal(state, entry.scope, reason, [_change(entry, stage)])
+    stage: StageName = "retired" if entry.returns >= state.policy.max_returns else "shadow"
+    yield _proposal(state, entry.scope, reason, [change_of(entry, stage)])
 
 
 def _proposal(
@@ -246,17 +250,6 @@ def _proposal(
             "changes": tuple(changes),
             "previous": state.registry.ordinal,
             **more,
-        }
-    )
-
-
-def _change(entry: Entry, stage: str) -> Change:
-    return Change.model_validate(
-        {
-            "family": entry.family,
-            "version": entry.version,
-            "digest": entry.artifact.digest,
-            "stage": stage,
         }
     )
 
@@ -320,7 +313,7 @@ def _next_version(
         )
     ]
     if STAGES[entry.stage].compared:
-        changes.append(_change(entry, "retired"))
+        changes.append(change_of(entry, "retired"))
     policy = state.policy
     return _proposal(
         state,

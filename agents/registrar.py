@@ -12,7 +12,7 @@ from immutables import Map
 from agents.auditor import atom_of, claim_of
 from agents.distiller import answers_all
 from agents.node import Decider
-from agents.registries import folded
+from agents.registries import change_of, folded
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
@@ -23,7 +23,6 @@ from artifacts.registry import SHARED, Entry, Hit, Registry
 from artifacts.stages import STAGES, may_follow
 from streams.events import (
     AnswerGiven,
-    Change,
     CheckMade,
     ComparisonMade,
     Event,
@@ -35,6 +34,8 @@ from streams.events import (
 
 _RECENT = 200
 CHECKPOINT_EVERY = 100
+LEARNERS = frozenset({"distiller", "refiner"})
+"""Actors that learn from one tenant: they may take a shared version out, never put one in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +210,7 @@ def _checkpoint(
             scope=decided.scope,
             digest=registry.digest,
             families=tuple(
-                Change(
-                    family=entry.family,
-                    version=entry.version,
-                    digest=entry.artifact.digest,
-                    stage=entry.stage,
-                )
+                change_of(entry, entry.stage)
                 for entry in registry.in_order()
                 if STAGES[entry.stage].compared
             ),
@@ -241,7 +237,7 @@ def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalR
         else:
             artifacts[artifact.digest] = artifact
     made = [CheckMade(check="artifacts", passed=not problems, reason="; ".join(problems))]
-    if event.scope == SHARED and event.actor in ("distiller", "refiner"):
+    if event.scope == SHARED and event.actor in LEARNERS and event.artifacts:
         made.append(CheckMade(check="scope", passed=False, reason="agents learn for one tenant"))
     if not problems:
         proposal = Proposal(state, event, artifacts)

@@ -6,8 +6,9 @@ from typing import Generic, TypeVar
 
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.problems import Problem
-from artifacts.registry import Registry, changed
-from streams.events import Revision, VersionChanged
+from artifacts.registry import Entry, Registry, changed
+from artifacts.stages import StageName
+from streams.events import Change, Revision, VersionChanged
 
 _T = TypeVar("_T")
 
@@ -49,6 +50,13 @@ def folded(registry: Registry, event: VersionChanged) -> Registry:
     """Return the registry with one more change set; the last good one when it does not fit."""
     after = next_registry(registry, event)
     return registry if isinstance(after, Problem) else after
+
+
+def change_of(entry: Entry, stage: StageName) -> Change:
+    """Return the line of a change set that puts a version into a stage."""
+    return Change(
+        family=entry.family, version=entry.version, digest=entry.artifact.digest, stage=stage
+    )
 
 
 def revision_of(registry: Registry) -> Revision:

@@ -4,9 +4,10 @@ poll ─▶ decode ─▶ decide ─▶ encode ─▶ publish outputs and input 
 
 It has no decisions of its own. A record that cannot be decoded goes to the rejected topic with its
 position, and the node goes on; so does a record that leads to an event too large to be recorded,
-beside whatever else follows from it.
+beside whatever else follows from it, and one at which the node fails.
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,9 +72,7 @@ async def _fold(running: Running, node: Decider) -> None:
     while any(running.folded.get(topic, 0) < end for topic, end in ends.items()):
         records = await running.transport.read(node.folds, running.next_sequence, _READ_AHEAD)
         for record in records:
-            event = running.decoder.event(record)
-            if not isinstance(event, Undecodable):
-                running.state, _ = node.decide(running.state, event)
+            _refold(running, node, record)
             running.folded[record.topic] = record.offset + 1
             running.next_sequence = record.sequence + 1
         if not records:
@@ -88,9 +87,15 @@ async def _rebuild(running: Running, node: Decider) -> None:
         for record in records:
             sequence = record.sequence + 1
             if record.offset < positions.get(record.topic, 0):
-                event = running.decoder.event(record)
-                if not isinstance(event, Undecodable):
-                    running.state, _ = node.decide(running.state, event)
+                _refold(running, node, record)
+
+
+def _refold(running: Running, node: Decider, record: Record) -> None:
+    """Take a record into the state; one that cannot be used was rejected when it was read."""
+    event = running.decoder.event(record)
+    if not isinstance(event, Undecodable):
+        with contextlib.suppress(Exception):
+            running.state, _ = node.decide(running.state, event)
 
 
 async def step(running: Running) -> int:
@@ -119,7 +124,10 @@ async def _decided(running: Running, record: Record) -> list[Outgoing]:
     if isinstance(event, Undecodable):
         return _outgoing(running, record, [rejected(record, event.reason)])
     assert isinstance(running.node, Decider)
-    running.state, events = running.node.decide(running.state, event)
+    try:
+        running.state, events = running.node.decide(running.state, event)
+    except Exception as error:  # one record must not stop the node, now and at every restart
+        return _outgoing(running, record, [rejected(record, _failure(running, error))])
     return _outgoing(running, record, events)
 
 
@@ -128,7 +136,14 @@ async def _asked(running: Running, record: Record) -> list[Outgoing]:
     if isinstance(event, Undecodable):
         return _outgoing(running, record, [rejected(record, event.reason)])
     assert isinstance(running.node, Asker)
-    return _outgoing(running, record, await running.node.ask(event))
+    try:
+        return _outgoing(running, record, await running.node.ask(event))
+    except Exception as error:  # as above
+        return _outgoing(running, record, [rejected(record, _failure(running, error))])
+
+
+def _failure(running: Running, error: Exception) -> str:
+    return f"{running.node.name} failed: {type(error).__name__}: {error}"
 
 
 def _outgoing(running: Running, cause: Record, events: Sequence[Event]) -> list[Outgoing]:

@@ -130,12 +130,13 @@ def test_the_same_reject_again_does_not_count_as_another_return(correction: str 
 
 
 def test_an_untrusted_reject_asks_for_an_audit_alone() -> None:
-    world = World.of(("m", RIGHT, "live"))
     for correction in (None, "200"):
+        world = World.of(("m", RIGHT, "live"))
         (audit,) = world.feedback(correction=correction, source="anybody")
         assert isinstance(audit, AuditAsked)
         assert (audit.answer, audit.probability, audit.digest) == ("180", 1.0, RIGHT.digest)
-    assert not world.state.histories
+        assert world.feedback(source="anybody") == [], "one audit, however often it is rejected"
+        assert not world.state.histories
 
 
 def test_accepts_move_nothing_and_only_trusted_ones_are_remembered() -> None:

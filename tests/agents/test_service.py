@@ -11,7 +11,8 @@ from agents.fallback import hash_draw
 from agents.pipeline import pipeline
 from agents.service import Service, UnknownAnswer, pumping
 from agents.teachers import Question, Refused, Reply
-from streams.events import CompletionGiven
+from streams.events import CompletionGiven, CompletionRefused
+from streams.transports import LogUnavailable
 from streams.transports.embedded import EmbeddedLog
 
 
@@ -77,12 +78,25 @@ async def test_feedback_needs_an_answer_of_a_family() -> None:
         assert await service.transport.end("feedback") == 0
 
 
-async def test_a_failure_of_the_pump_is_known_and_raised_at_the_end() -> None:
-    """A teacher's bug, as opposed to a TeacherError, ends the service."""
+async def test_a_bug_of_the_teacher_ends_in_a_refusal() -> None:
     teacher = Waiting(error=KeyError("bug"))
     teacher.may.set()
-    with pytest.raises(KeyError):
+    async with served(teacher) as service:
+        _, refused = await service.ask("a", tenant="t", wait=30)
+        assert isinstance(refused, CompletionRefused)
+        assert refused.reason == "the teacher failed: KeyError: 'bug'"
+        assert service.failure is None
+
+
+async def test_a_failure_of_the_pump_is_known_and_raised_at_the_end() -> None:
+    """A log that cannot be written ends the service: nothing is acknowledged without it."""
+    teacher = Waiting()
+    with pytest.raises(LogUnavailable):
         async with served(teacher) as service:
+            asked = asyncio.create_task(service.ask("a", tenant="t", wait=30))
+            await asyncio.sleep(0)
+            await service.transport.close()
+            teacher.may.set()
             with pytest.raises(asyncio.CancelledError):
-                await service.ask("a", tenant="t", wait=30)
-            assert isinstance(service.failure, KeyError)
+                await asked
+            assert isinstance(service.failure, LogUnavailable)

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -104,6 +104,26 @@ async def test_a_bad_record_is_rejected_with_its_place_and_the_node_goes_on(
     assert base64.b64decode(refused.value) == bad.value
     given = await events(log, "fallbacks")
     assert [e.utterance_id for e in given if isinstance(e, MatchAbstained)] == ["1", "2"]
+
+
+async def test_a_record_at_which_a_node_fails_is_rejected_and_the_node_goes_on(
+    log: EmbeddedLog,
+) -> None:
+    def decide(count: int, event: Event) -> tuple[int, Sequence[Event]]:
+        if isinstance(event, UtteranceAsked) and event.text == "poison":
+            raise ZeroDivisionError("a bug")
+        return count + 1, ()
+
+    node = replace(matcher(0.0), initial=0, decide=decide, is_rebuilt=True)
+    await put(log, asked("first", "1"), asked("poison", "2"), asked("last", "3"))
+    (first,) = await running(log, node)
+    assert await step(first) == 3
+    (refused,) = await events(log, "rejected")
+    assert isinstance(refused, RecordRejected)
+    assert (refused.topic, refused.offset) == ("utterances", 1)
+    assert refused.reason == "matcher failed: ZeroDivisionError: a bug"
+    (again,) = await running(log, node)
+    assert first.state == again.state == 2
 
 
 async def test_bad_version_records_are_passed_over_by_folds(log: EmbeddedLog) -> None:

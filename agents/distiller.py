@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from agents.auditor import compared
 from agents.node import Decider
-from agents.registries import folded
+from agents.registries import change_of, folded
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answer_of_tokens, compile_recipe
@@ -184,12 +184,23 @@ def _proposed(
 ) -> tuple[State, Sequence[Event]]:
     scope = event.scope
     family, version = _place(state, scope, cluster.id, artifact)
-    if any(
-        entry.artifact.digest == artifact.digest for entry in state.registry.versions(scope, family)
-    ):
-        return state, ()
+    excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
+    taught = state.taught.set(artifact.digest, Taught(cluster.id, excluded))
     policy = state.policy
-    returns = sum(entry.returns for entry in state.registry.versions(scope, family))
+    versions = state.registry.versions(scope, family)
+    known = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
+    if known is not None:
+        if known.stage != "retired" or known.returns >= policy.max_returns:
+            return state, ()
+        back = VersionProposed(
+            scope=scope,
+            actor="distiller",
+            reason=f"learned again from {cluster.whole.count} pairs",
+            changes=(change_of(known, "shadow"),),
+            previous=state.registry.ordinal,
+        )
+        return replace(state, taught=taught), (back,)
+    returns = sum(entry.returns for entry in versions)
     proposal = VersionProposed(
         scope=scope,
         actor="distiller",
@@ -201,7 +212,6 @@ def _proposed(
         + returns * policy.return_surcharge,
         previous=state.registry.ordinal,
     )
-    excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
     return (
         replace(
             state,
@@ -209,7 +219,7 @@ def _proposed(
                 cluster.id,
                 tuple(dict.fromkeys((*state.families.get(cluster.id, ()), family))),
             ),
-            taught=state.taught.set(artifact.digest, Taught(cluster.id, excluded)),
+            taught=taught,
         ),
         (proposal,),
     )

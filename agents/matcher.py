@@ -44,14 +44,12 @@ def state_of(registry: Registry, audit_rate: float, policy: Policy) -> State:
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     """Fold a version event; answer or abstain on an utterance."""
-    match event:
-        case UtteranceAsked():  # first: checking a model's type costs a microsecond
-            return state, _decided(state, event)
-        case VersionChanged():
-            registry = folded(state.registry, event)
-            return state_of(registry, state.audit_rate, state.policy), ()
-        case _:
-            return state, ()
+    if type(event) is UtteranceAsked:  # `match` asks the model's metaclass, for a microsecond
+        return state, _decided(state, event)
+    if isinstance(event, VersionChanged):
+        registry = folded(state.registry, event)
+        return state_of(registry, state.audit_rate, state.policy), ()
+    return state, ()
 
 
 def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:

@@ -4,7 +4,7 @@ a trusted reject, a failed audit, a disagreement ─▶ quarantine at once (Vers
                                                  ─▶ TeacherAsked (repair), after a recall if needed
 TeacherReplied ─▶ right on all accepted and rejected pairs? ─▶ VersionProposed (next version)
                ─▶ else narrower, or with a trusted person's correction as an exception?
-               ─▶ else the old version stays in shadow, or is retired: it returned too often
+               ─▶ else the version is retired; the distiller may bring it back on new evidence
 
 An accepted example is never lost: a recipe that misses one is not proposed.
 """
@@ -183,7 +183,7 @@ def _recalled(state: State, event: RecallAnswered) -> tuple[State, Sequence[Even
     pair = Pair(utterance_id=event.utterance_id, text=event.text, answer=event.answer)
     if isinstance(given, Given) and same(given.answer, event.answer, entry.artifact.comparator):
         return _with_accepted(state, entry.scope, entry.family, pair), ()
-    return _failed(state, entry, pair, "rejected; the teacher was asked again")
+    return _repair(state, entry, pair, is_corrected=False)
 
 
 def _with_accepted(state: State, scope: str, family: str, pair: Pair) -> State:
@@ -200,6 +200,16 @@ def _with_accepted(state: State, scope: str, family: str, pair: Pair) -> State:
 def _failed(
     state: State, entry: Entry, pair: Pair, reason: str, *, is_corrected: bool = False
 ) -> tuple[State, Sequence[Event]]:
+    """Take the version out of service and ask for its repair."""
+    quarantine = _quarantine(state, entry, reason)
+    state, question = _repair(state, entry, pair, is_corrected=is_corrected)
+    return state, (*quarantine, *question)
+
+
+def _repair(
+    state: State, entry: Entry, pair: Pair, *, is_corrected: bool
+) -> tuple[State, Sequence[Event]]:
+    """Remember the rejected pair and ask for recipes that keep what was accepted."""
     key = (entry.scope, entry.family)
     history = state.histories.get(key, History())
     rejected = (*history.rejected[-(_MAX_REJECTED - 1) :], pair)
@@ -219,7 +229,7 @@ def _failed(
         version=entry.version,
         budget=state.policy.search_steps,
     )
-    return state, (*_quarantine(state, entry, reason), question)
+    return state, (question,)
 
 
 def _accepted_pairs(entry: Entry, history: History) -> tuple[Pair, ...]:
@@ -269,7 +279,10 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
             continue
         if answers_all(artifact, accepted) and not _repeats_a_mistake(artifact, history):
             return state, (_next_version(state, event, entry, artifact, history),)
-    return state, ()
+    if not STAGES[entry.stage].compared:
+        return state, ()
+    reason = f"no recipe mends {entry.family}@{entry.version} and keeps what was accepted"
+    return state, (_proposal(state, entry.scope, reason, [change_of(entry, "retired")]),)
 
 
 def _repairs(

@@ -60,7 +60,7 @@ def _unknown() -> re.Pattern[str]:
 _CLASSES: tuple[TokenClass, ...] = ("letters", "digits", "space", "mark")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a value, never changed; frozen would cost the serving path a microsecond
 class Tokens:
     """A lexed utterance. `keys` are what grammars match: NFC, folded, a blank for a space run."""
 

@@ -12,7 +12,7 @@ from agents.node import Decider
 from agents.registries import folded, revision_of
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import DEFAULT, Policy
-from artifacts.registry import AllFailed, Clash, Entry, Hit, Miss, Registry, TooMany
+from artifacts.registry import MISS, AllFailed, Clash, Entry, Hit, Miss, Registry, TooMany
 from artifacts.values import Value, show_number
 from streams.events import (
     AbstainReason,
@@ -59,6 +59,8 @@ def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:
     if not isinstance(tokens, Tokens):
         return (_abstained(state, asked, tokens),)
     lookup = state.registry.lookup(asked.tenant, tokens, max_candidates=state.policy.max_candidates)
+    if lookup is MISS:
+        return (_abstained(state, asked, "miss"),)
     match lookup:
         case Hit():
             return _answered(state, asked, lookup)

@@ -88,6 +88,10 @@ class Miss:
     shadows: tuple[Entry, ...]
 
 
+MISS = Miss(())
+"""The common case, made once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clash:
     """Readings differ, or one fails beside another's answer."""
@@ -151,7 +155,7 @@ class Registry:
         found: list[Entry] = []
         for scope in (tenant, SHARED):
             index = self.indexes.get(scope)
-            if index is not None:
+            if index is not None and not index.tokens.isdisjoint(tokens.keys):
                 found.extend(index.candidates(tokens.keys))
         if len(found) > 1:
             found.sort(key=lambda entry: (entry.artifact.digest, entry.scope, entry.key))
@@ -161,7 +165,7 @@ class Registry:
         """Decide one utterance (DESIGN §3): hit, miss, clash, failure, or too much to decide."""
         candidates = self.candidates(tenant, tokens)
         if not candidates:
-            return Miss(())
+            return MISS
         if len(candidates) > max_candidates:
             return TooMany()
         shadows: list[Entry] = []

@@ -60,11 +60,8 @@ class Index(Generic[Item]):
 
     def candidates(self, keys: Iterable[str]) -> Iterator[Item]:
         """Yield the items whose required tokens all occur among `keys`, each once."""
-        named = self.tokens.intersection(keys)
-        if not named:
-            return
         present = frozenset(keys)
-        for token in named:
+        for token in present & self.tokens:
             for item in self.postings[token]:
                 if item.required <= present:
                     yield item

@@ -155,7 +155,9 @@ def lex(text: str, *, max_code_points: int = MAX_CODE_POINTS) -> Tokens | Unlexa
     """
     if len(text) > max_code_points:
         return "over_limit"
-    if not text.isascii() and _unknown().search(text):
+    if text.isascii():
+        return Tokens(text, literal_keys(text.strip(_ASCII_SPACES)))
+    if _unknown().search(text):
         return "unknown_character"
     return Tokens(text, literal_keys(_trimmed(text)))
 

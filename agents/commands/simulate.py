@@ -87,6 +87,8 @@ def simulate_command(
     if lockstep == (log is not None):
         fail("give either LOG or --lockstep", BAD_INPUT)
     if lockstep:
+        if decisions or report or limit is not None or skip_bad or demo:
+            fail("--lockstep takes --audit-rate, --max-risk and --data alone", BAD_INPUT)
         _lockstep(settings, data)
         return
     assert log is not None

@@ -26,6 +26,13 @@ def shadow() -> Gate:
     return gate
 
 
+def shared_shadow() -> Gate:
+    """`m@1` lies in shadow for every tenant, put there by people."""
+    gate = Gate()
+    gate.passed(gate.propose([change("m", 1, RIGHT, "shadow")], [RIGHT], scope=SHARED))
+    return gate
+
+
 def live() -> Gate:
     """`m@1` serves."""
     gate = Gate()
@@ -139,6 +146,8 @@ ACCEPTED = (
     ("new", empty, proposal([change("m", 1, RIGHT, "shadow")], [RIGHT])),
     ("by-people-for-all", empty,
      proposal([change("m", 1, RIGHT, "shadow")], [RIGHT], scope=SHARED)),
+    ("agents-may-withdraw-for-all", shared_shadow,
+     proposal([change("m", 1, RIGHT, "retired")], scope=SHARED, actor="refiner", previous=100)),
     ("quarantine-though-stale", live, proposal([change("m", 1, RIGHT, "shadow")], previous=0)),
     ("retirement-though-stale", live, proposal([change("m", 1, RIGHT, "retired")], previous=0)),
     ("next-version", shadow, next_version(OTHER)),

@@ -150,14 +150,7 @@ def _shadow_comparisons(state: State, event: CompletionGiven) -> Sequence[Event]
 
 
 def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
-    entry = next(
-        (
-            found
-            for scope in (event.tenant, "shared")
-            if (found := state.registry.entry(scope, event.family, event.version))
-        ),
-        None,
-    )
+    entry = state.registry.entry_for(event.tenant, event.family, event.version)
     tokens = lex(event.text)
     if entry is None or not isinstance(tokens, Tokens):
         return ()

@@ -17,7 +17,7 @@ from agents.node import Decider
 from agents.registries import change_of, folded
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
-from artifacts.compiler import Given, answer_of, answer_of_tokens, compile_recipe
+from artifacts.compiler import Given, answer_of, answer_of_tokens, answers_all, compile_recipe
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.learning.clusters import (
     Cluster,
@@ -35,7 +35,7 @@ from artifacts.learning.inducer import induce
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import Registry
 from artifacts.stages import STAGES
-from artifacts.values import Json, canonical_json, digest
+from artifacts.values import canonical_json, digest
 from streams.events import (
     AuditAnswered,
     Change,
@@ -236,17 +236,6 @@ def _place(state: State, scope: str, cluster: str, artifact: Artifact) -> tuple[
             return family, len(versions) + 1
     name = f"{artifact.name}-{digest([scope, cluster, artifact.digest])[:8]}"
     return name, len(state.registry.versions(scope, name)) + 1
-
-
-def answers_all(artifact: Artifact, pairs: Sequence[tuple[str, Json]]) -> bool:
-    """Return whether the artifact answers each text as the pair says."""
-    for text, answer in pairs:
-        given = answer_of(artifact, text)
-        if not isinstance(given, Given):
-            return False
-        if not same(given.answer, answer, artifact.comparator):
-            return False
-    return True
 
 
 def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event]]:

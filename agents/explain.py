@@ -6,8 +6,7 @@ source text ─▶ tokens ─▶ family@version ─▶ spans and typed values �
 from collections.abc import Sequence
 from typing import Any
 
-from agents.answer_ref import read_answer_ref
-from agents.history import records, registry_at
+from agents.history import events_about, records, registry_at
 from agents.matcher import shown
 from artifacts.artifact import Artifact, Reading
 from artifacts.grammar.lexer import Tokens, lex
@@ -17,13 +16,11 @@ from artifacts.program.evaluate import Computed
 from artifacts.program.operators import OPERATORS
 from artifacts.program.printing import print_argument, print_program
 from artifacts.values import Value
-from streams.codec import Undecodable, decode
 from streams.events import (
     AnswerGiven,
     AuditAnswered,
     CompletionGiven,
     CompletionRefused,
-    Event,
     FeedbackGiven,
     MatchAbstained,
     RecallAnswered,
@@ -36,7 +33,7 @@ async def explain(
     transport: Transport, utterance_id: str, tenant: str | None = None
 ) -> dict[str, Any] | None:
     """Return the explanation as a document, or None where the log has no such utterance."""
-    events = await _events(transport, utterance_id, tenant)
+    events = await events_about(transport, utterance_id, tenant)
     asked = next((e for e in events if isinstance(e, UtteranceAsked)), None)
     if asked is None:
         return None
@@ -78,20 +75,9 @@ async def explain(
     return document
 
 
-async def _events(transport: Transport, utterance_id: str, tenant: str | None) -> list[Event]:
-    found = [decode(record) for record in await transport.find(utterance_id)]
-    return [
-        event
-        for event in found
-        if not isinstance(event, Undecodable) and tenant in (None, getattr(event, "tenant", tenant))
-    ]
-
-
 async def _answered(transport: Transport, event: AnswerGiven) -> dict[str, Any]:
     registry = await registry_at(transport, event.revision.ordinal)
-    entry = registry.entry(event.tenant, event.family, event.version) or registry.entry(
-        "shared", event.family, event.version
-    )
+    entry = registry.entry_for(event.tenant, event.family, event.version)
     document: dict[str, Any] = {
         "outcome": "answered",
         "answer": event.answer,
@@ -149,8 +135,6 @@ def _shown(value: object) -> object:
 async def _feedback(transport: Transport, answer: AnswerGiven) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     async for _, event in records(transport, ("feedback",)):
-        if isinstance(event, FeedbackGiven):
-            ref = read_answer_ref(event.answer_ref)
-            if ref is not None and event.answer_ref == answer.answer_ref:
-                found.append(event.model_dump(exclude={"answer_ref"}))
+        if isinstance(event, FeedbackGiven) and event.answer_ref == answer.answer_ref:
+            found.append(event.model_dump(exclude={"answer_ref"}))
     return found

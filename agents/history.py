@@ -26,6 +26,18 @@ async def records(
                 yield record, event
 
 
+async def events_about(
+    transport: Transport, utterance_id: str, tenant: str | None = None
+) -> list[Event]:
+    """Return what lies in the log about an utterance of one tenant, or of any; in order."""
+    found = [decode(record) for record in await transport.find(utterance_id)]
+    return [
+        event
+        for event in found
+        if not isinstance(event, Undecodable) and tenant in (None, vars(event).get("tenant"))
+    ]
+
+
 async def registry_at(transport: Transport, ordinal: int | None = None) -> Registry:
     """Return the registry after the change set `ordinal`, or after the last one.
 

@@ -59,7 +59,7 @@ def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:
     if not isinstance(tokens, Tokens):
         return (_abstained(state, asked, tokens),)
     lookup = state.registry.lookup(asked.tenant, tokens, max_candidates=state.policy.max_candidates)
-    if lookup is MISS:
+    if lookup is MISS:  # most utterances, before any pattern is tried
         return (_abstained(state, asked, "miss"),)
     match lookup:
         case Hit():

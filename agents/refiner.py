@@ -17,15 +17,14 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
-from agents.distiller import answers_all
 from agents.node import Decider
 from agents.registries import change_of, folded
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
-from artifacts.compiler import Given, answer_of, compile_recipe
+from artifacts.compiler import Given, answer_of, answers_all, compile_recipe
 from artifacts.learning.repair import narrowed, with_exception
 from artifacts.policy import DEFAULT, Policy
-from artifacts.registry import SHARED, Entry, Registry
+from artifacts.registry import Entry, Registry
 from artifacts.stages import STAGES, StageName
 from artifacts.values import canonical_json, digest
 from streams.events import (
@@ -101,7 +100,7 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
     ref = read_answer_ref(event.answer_ref)
     if ref is None:
         return state, ()
-    entry = _entry(state.registry, ref.tenant, ref.family, ref.version)
+    entry = state.registry.entry_for(ref.tenant, ref.family, ref.version)
     if entry is None or entry.artifact.digest != ref.digest:
         return state, ()
     given = answer_of(entry.artifact, ref.text)
@@ -159,10 +158,6 @@ def _is_known(state: State, entry: Entry, pair: Pair) -> bool:
     return pair in history.rejected
 
 
-def _entry(registry: Registry, tenant: str, family: str, version: int) -> Entry | None:
-    return registry.entry(tenant, family, version) or registry.entry(SHARED, family, version)
-
-
 def _current(registry: Registry, entry: Entry, text: str, served: JsonValue) -> Entry | None:
     """Return the version, or where it is retired the last one that still answers so; or None."""
     if STAGES[entry.stage].compared:
@@ -176,7 +171,7 @@ def _current(registry: Registry, entry: Entry, text: str, served: JsonValue) -> 
 
 def _recalled(state: State, event: RecallAnswered) -> tuple[State, Sequence[Event]]:
     """Mend what the recall shows to be wrong; where it agrees, the version may come back."""
-    entry = _entry(state.registry, event.tenant, event.family, event.version)
+    entry = state.registry.entry_for(event.tenant, event.family, event.version)
     if entry is None or not STAGES[entry.stage].compared:
         return state, ()
     given = answer_of(entry.artifact, event.text)

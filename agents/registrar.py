@@ -10,12 +10,11 @@ from types import MappingProxyType
 from immutables import Map
 
 from agents.auditor import atom_of, claim_of
-from agents.distiller import answers_all
 from agents.node import Decider
 from agents.registries import change_of, folded
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.comparators import same
-from artifacts.compiler import Given, answer_of_tokens
+from artifacts.compiler import Given, answer_of_tokens, answers_all
 from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import DEFAULT, Policy

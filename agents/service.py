@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from agents.history import events_about
 from agents.node import Node
 from agents.runner import Decoder, Running, start, step
-from streams.codec import Undecodable, decode, encode, sanitize, sanitize_json
+from streams.codec import decode, encode, sanitize, sanitize_json
 from streams.events import (
     AnswerGiven,
     CompletionGiven,
     CompletionRefused,
-    Event,
     FeedbackGiven,
     UtteranceAsked,
 )
@@ -154,20 +154,12 @@ class Service:
     async def known(self, tenant: str, utterance_id: str) -> tuple[bool, Terminal | None]:
         """Return whether the utterance was asked, and its terminal record if there is one."""
         asked, terminal = False, None
-        for event in await self._events(tenant, utterance_id):
+        for event in await events_about(self.transport, utterance_id, tenant):
             if isinstance(event, UtteranceAsked):
                 asked = True
             elif isinstance(event, AnswerGiven | CompletionGiven | CompletionRefused):
                 terminal = event
         return asked, terminal
-
-    async def _events(self, tenant: str, utterance_id: str) -> list[Event]:
-        found = [decode(record) for record in await self.transport.find(utterance_id)]
-        return [
-            event
-            for event in found
-            if not isinstance(event, Undecodable) and getattr(event, "tenant", None) == tenant
-        ]
 
     async def give_feedback(
         self, utterance_id: str, verdict: str, *, tenant: str, correction: JsonValue, source: str

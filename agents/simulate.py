@@ -19,6 +19,7 @@ from agents.runner import Decoder, Running, drain, start, step
 from agents.teachers import Question, Refused, Reply
 from agents.teachers.estimate import estimated
 from artifacts.policy import Policy
+from artifacts.registry import Registry
 from streams.codec import encode
 from streams.events import (
     AnswerGiven,
@@ -159,9 +160,11 @@ class Simulation:
                 yield node
 
     @property
-    def registry_state(self) -> Any:
-        """The matcher's state, for reports."""
-        return self.running[0].state
+    def registry(self) -> Registry:
+        """The snapshot that the matcher decides with."""
+        registry = self.running[0].state.registry
+        assert isinstance(registry, Registry)
+        return registry
 
     async def row(self, asked: Asked) -> Simulated:
         """Put one row through the whole protocol."""

@@ -5,7 +5,7 @@ chance, network or model takes part; the same bytes give the same artifact on an
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -229,6 +229,17 @@ def answer_of_tokens(artifact: Artifact, tokens: Tokens) -> Given | Failure | No
         elif not same(first.answer, reading.outcome.answer):
             return AMBIGUOUS
     return first
+
+
+def answers_all(artifact: Artifact, pairs: Iterable[tuple[str, Json]]) -> bool:
+    """Return whether the artifact answers each text as the pair says."""
+    for text, answer in pairs:
+        given = answer_of(artifact, text)
+        if not isinstance(given, Given):
+            return False
+        if not same(given.answer, answer, artifact.comparator):
+            return False
+    return True
 
 
 def render(node: Node, values: Mapping[str, Value]) -> str | None:

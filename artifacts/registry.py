@@ -133,6 +133,10 @@ class Registry:
         """Return one family version, or None."""
         return self.entries.get((scope, family, version))
 
+    def entry_for(self, tenant: str, family: str, version: int) -> Entry | None:
+        """Return the family version that answers for a tenant: its own, or the shared one."""
+        return self.entry(tenant, family, version) or self.entry(SHARED, family, version)
+
     def versions(self, scope: str, family: str) -> tuple[Entry, ...]:
         """Return all versions of a family, oldest first."""
         found: list[Entry] = []

@@ -105,12 +105,6 @@ def simulate_command(
         click.echo(f"{len(bad)} bad rows were skipped", err=True)
 
 
-def _registry(simulation: Simulation) -> Registry:
-    registry = simulation.registry_state.registry
-    assert isinstance(registry, Registry)
-    return registry
-
-
 def _read(log: Path, limit: int | None, skip_bad: bool) -> tuple[list[Row], list[BadRow]]:
     """Return the log's rows and the bad ones; stop at a bad one unless it may be skipped."""
     rows: list[Row] = []
@@ -182,7 +176,7 @@ async def _run(
                 _rows(rows), transport, judge, options.settings
             ):
                 assert isinstance(asked, Row)
-                tally.add(asked, simulated, _registry(simulation))
+                tally.add(asked, simulated, simulation.registry)
                 if sink is not None:
                     sink.write(decision_line(simulated) + "\n")
                 progress.advance(task)
@@ -190,7 +184,7 @@ async def _run(
                 _say_progress(tally, len(rows))
         except TransportError as error:
             fail(str(error), BAD_INPUT)
-    registry = _registry(simulation) if simulation else Registry()
+    registry = simulation.registry if simulation else Registry()
     show_simulation(console, tally, registry)
     if demo:
         await show_insides(console, tally, transport)

@@ -7,10 +7,10 @@ import pytest
 
 from agents import refiner
 from agents.auditor import compared
-from agents.distiller import answers_all, induced
+from agents.distiller import induced
 from agents.registries import folded
 from artifacts.artifact import Artifact, load_artifact
-from artifacts.compiler import Given, answer_of
+from artifacts.compiler import Given, answer_of, answers_all
 from artifacts.policy import DEFAULT
 from artifacts.registry import Entry
 from artifacts.stages import StageName

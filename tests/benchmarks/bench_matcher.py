@@ -31,7 +31,7 @@ async def learned(rows: list[Row]) -> Registry:
     registry = Registry()
     log = EmbeddedLog.open(":memory:")
     async for _, _, simulation in simulate(asked(), log, judge, Settings(DEFAULT, 0.03)):
-        registry = simulation.registry_state.registry
+        registry = simulation.registry
     return registry
 
 

@@ -12,11 +12,12 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
+from agents.comparisons import atom_of, claim_of, compared
 from agents.node import Decider
 from agents.registries import change_of, folded
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
-from artifacts.evidence import Claim, Comparison, Evidence, answer_bits, fold, shortfall
+from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex, normalize
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import Entry, Registry
@@ -27,7 +28,6 @@ from streams.events import (
     CompletionGiven,
     Event,
     FeedbackGiven,
-    Stratum,
     Target,
     VersionChanged,
     VersionProposed,
@@ -60,64 +60,13 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
         case FeedbackGiven():
             return _corrected(state, event), ()
         case ComparisonMade():
-            return _promotion(folded_evidence(state, event), event)
+            return _promotion(_with_evidence(state, event), event)
         case _:
             return state, ()
 
 
-def folded_evidence(state: State, event: ComparisonMade) -> State:
-    """Return the state with one more atom of evidence."""
+def _with_evidence(state: State, event: ComparisonMade) -> State:
     return replace(state, evidence=fold(state.evidence, atom_of(event)))
-
-
-def atom_of(event: ComparisonMade) -> Comparison:
-    """Return the atom that an event carries."""
-    return Comparison(
-        event.sample_id,
-        event.digest,
-        event.since,
-        event.stratum,
-        event.target,
-        event.agreed,
-        event.bits,
-        event.values,
-    )
-
-
-def claim_of(entry: Entry) -> Claim:
-    """Return what the version has to show before it may serve."""
-    artifact = entry.artifact
-    return Claim(artifact.slot_names, artifact.open_slot_names, entry.price, entry.returns)
-
-
-def compared(
-    entry: Entry,
-    utterance_id: str,
-    text: str,
-    expected: JsonValue,
-    given: Given,
-    stratum: Stratum,
-    target: Target = "teacher",
-) -> ComparisonMade:
-    """Return the atom of one answer held against what the target said."""
-    comparator = entry.artifact.comparator
-    return ComparisonMade(
-        sample_id=utterance_id,
-        scope=entry.scope,
-        family=entry.family,
-        version=entry.version,
-        digest=entry.artifact.digest,
-        since=entry.since,
-        stratum=stratum,
-        target=target,
-        agreed=same(given.answer, expected, comparator),
-        probability=1.0,
-        comparator=comparator,
-        bits=answer_bits(expected),
-        values={name: bound.spelling for name, bound in given.bindings.items()},
-        text=text,
-        expected=expected,
-    )
 
 
 def _corrected(state: State, event: FeedbackGiven) -> State:

@@ -12,7 +12,7 @@ from typing import cast
 from immutables import Map
 from pydantic import JsonValue
 
-from agents.auditor import compared
+from agents.comparisons import compared
 from agents.node import Decider
 from agents.registries import change_of, folded
 from artifacts.artifact import Artifact

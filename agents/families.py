@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from agents.auditor import claim_of
+from agents.comparisons import claim_of
 from agents.history import evidence_of, registry_at
 from artifacts.evidence import Evidence, anytime_upper, shortfall
 from artifacts.grammar.textform import print_grammar

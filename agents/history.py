@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from agents.auditor import atom_of
+from agents.comparisons import atom_of
 from agents.registries import folded
 from artifacts.evidence import Evidence, fold
 from artifacts.registry import Registry

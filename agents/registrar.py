@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from immutables import Map
 
-from agents.auditor import atom_of, claim_of
+from agents.comparisons import atom_of, claim_of
 from agents.node import Decider
 from agents.registries import change_of, folded
 from artifacts.artifact import Artifact, load_artifact

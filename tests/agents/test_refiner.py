@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from agents import refiner
-from agents.auditor import compared
+from agents.comparisons import compared
 from agents.distiller import induced
 from agents.registries import folded
 from artifacts.artifact import Artifact, load_artifact

@@ -10,20 +10,15 @@ from streams.codec import Undecodable, decode
 from streams.events import ComparisonMade, Event, RegistryCheckpoint, VersionChanged
 from streams.transports import LogCorrupt, Record, Transport
 
-_PAGE = 1000
-
 
 async def records(
-    transport: Transport, topics: Sequence[str]
+    transport: Transport, topics: Sequence[str], since: int = 0
 ) -> AsyncIterator[tuple[Record, Event]]:
     """Yield the decodable records of some topics in order, each with its event."""
-    sequence = 0
-    while page := await transport.read(topics, sequence, _PAGE):
-        for record in page:
-            sequence = record.sequence + 1
-            event = decode(record)
-            if not isinstance(event, Undecodable):
-                yield record, event
+    async for record in transport.scan(topics, since):
+        event = decode(record)
+        if not isinstance(event, Undecodable):
+            yield record, event
 
 
 async def events_about(

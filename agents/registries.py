@@ -47,7 +47,12 @@ def next_registry(registry: Registry, event: VersionChanged) -> Registry | Probl
 
 
 def folded(registry: Registry, event: VersionChanged) -> Registry:
-    """Return the registry with one more change set; the last good one when it does not fit."""
+    """Return the registry with one more change set; the last good one when it does not fit.
+
+    Folding a change set twice changes nothing.
+    """
+    if event.ordinal <= registry.ordinal:
+        return registry
     after = next_registry(registry, event)
     return registry if isinstance(after, Problem) else after
 

@@ -15,10 +15,13 @@ from typing import Any
 from agents.node import Asker, Decider, Node
 from streams.codec import Undecodable, decode, encode, passthrough, rejected
 from streams.events import Event
-from streams.transports import Outgoing, Record, Transport
+from streams.topics import TOPIC_OF
+from streams.transports import Handled, Outgoing, Reader, Record, Subscription, Transport
 
 Clock = Callable[[], int]
 """Returns UTC microseconds."""
+
+Decode = Callable[[Record], Event | Undecodable]
 
 _READ_AHEAD = 1000
 _REMEMBERED = 4096
@@ -28,125 +31,127 @@ _REMEMBERED = 4096
 class Decoder:
     """Decodes each record once for all nodes of a process; remembers the latest."""
 
-    remembered: dict[int, Event | Undecodable] = field(default_factory=dict)
+    remembered: dict[tuple[str, int, int], Event | Undecodable] = field(default_factory=dict)
 
     def event(self, record: Record) -> Event | Undecodable:
         """Return what `decode` returns."""
-        known = self.remembered.get(record.sequence)
+        position = (record.topic, record.partition, record.offset)
+        known = self.remembered.get(position)
         if known is None:
             if len(self.remembered) >= _REMEMBERED:
                 self.remembered.clear()
-            known = self.remembered[record.sequence] = decode(record)
+            known = self.remembered[position] = decode(record)
         return known
 
 
 @dataclass(slots=True)
 class Running:
-    """A node with its state and how far its folds have been read."""
+    """A node on a transport, with its state, its place in its group and its reader of the folds."""
 
     node: Node
-    transport: Transport
+    subscription: Subscription
     clock: Clock
-    decoder: Decoder
+    decode: Decode
     state: Any = None
-    folded: dict[str, int] = field(default_factory=dict)
-    next_sequence: int = 0
+    folds: Reader | None = None
 
 
-async def start(node: Node, transport: Transport, clock: Clock, decoder: Decoder) -> Running:
-    """Return the node ready to go on where it stopped, its state rebuilt from the topics."""
-    running = Running(node, transport, clock, decoder)
+async def start(
+    node: Node, transport: Transport, clock: Clock, decode: Decode = decode
+) -> Running:
+    """Return the node ready to go on where it stopped, its state rebuilt from the topics.
+
+    It subscribes first: a place that only one process may hold is taken before the topics are read.
+    """
+    running = Running(node, await transport.subscribe(node.name, node.reads), clock, decode)
     if isinstance(node, Decider):
         running.state = node.initial
-        await _fold(running, node)
+        if node.folds:
+            running.folds = await transport.reader(node.folds)
+        await fold(running)
         if node.is_rebuilt:
-            await _rebuild(running, node)
+            await _rebuild(running, node, transport)
     return running
 
 
-async def _fold(running: Running, node: Decider) -> None:
-    """Read the fold topics to their ends."""
-    if not node.folds:
+async def fold(running: Running) -> None:
+    """Take into the state what has come on the fold topics."""
+    reader, node = running.folds, running.node
+    if reader is None:
         return
-    ends = {topic: await running.transport.end(topic) for topic in node.folds}
-    while any(running.folded.get(topic, 0) < end for topic, end in ends.items()):
-        records = await running.transport.read(node.folds, running.next_sequence, _READ_AHEAD)
+    assert isinstance(node, Decider)
+    while records := await reader.read(_READ_AHEAD):
         for record in records:
             _refold(running, node, record)
-            running.folded[record.topic] = record.offset + 1
-            running.next_sequence = record.sequence + 1
-        if not records:
-            return
 
 
-async def _rebuild(running: Running, node: Decider) -> None:
+async def _rebuild(running: Running, node: Decider, transport: Transport) -> None:
     """Fold what the group has read before; its outputs lie in the log already."""
-    positions = await running.transport.positions(node.name)
-    sequence = 0
-    while records := await running.transport.read(node.reads, sequence, _READ_AHEAD):
-        for record in records:
-            sequence = record.sequence + 1
-            if record.offset < positions.get(record.topic, 0):
-                _refold(running, node, record)
+    positions = await transport.positions(node.name)
+    async for record in transport.scan(node.reads):
+        if record.offset < positions.get((record.topic, record.partition), 0):
+            _refold(running, node, record)
 
 
 def _refold(running: Running, node: Decider, record: Record) -> None:
     """Take a record into the state; one that cannot be used was rejected when it was read."""
-    event = running.decoder.event(record)
+    event = running.decode(record)
     if not isinstance(event, Undecodable):
         with contextlib.suppress(Exception):
             running.state, _ = node.decide(running.state, event)
 
 
 async def step(running: Running) -> int:
-    """Handle one batch; return how many records were read."""
-    node = running.node
-    if isinstance(node, Decider):
-        await _fold(running, node)
-    records = await running.transport.poll(node.name, node.reads, node.batch)
-    if not records:
-        return 0
-    outgoing: list[Outgoing] = []
-    positions: dict[str, int] = {}
-    handle = _decided if isinstance(node, Decider) else _asked
-    for record in records:
-        made = await handle(running, record)
-        outgoing.extend(made)
-        positions[record.topic] = record.offset + 1
-        if isinstance(node, Decider) and any(out.topic in node.folds for out in made):
-            break
-    await running.transport.publish(outgoing, group=node.name, positions=positions)
+    """Handle one batch, one record after the other; return how many records were read."""
+    await fold(running)
+    records = await running.subscription.poll(running.node.batch)
+    if records:
+        await running.subscription.publish([await handled(running, r) for r in records])
     return len(records)
 
 
-async def _decided(running: Running, record: Record) -> list[Outgoing]:
-    event = running.decoder.event(record)
+async def handled(running: Running, record: Record) -> Handled:
+    """Return the record with all that follows from it."""
+    if isinstance(running.node, Decider):
+        return decided(running, running.node, record)
+    return await asked(running, running.node, record)
+
+
+def decided(running: Running, node: Decider, record: Record) -> Handled:
+    """Return what a decider makes of a record; its state then holds its own decisions too.
+
+    A decision on a topic that the node folds is folded at once: the next record of the batch is
+    decided with it. Reading it later changes nothing.
+    """
+    event = running.decode(record)
     if isinstance(event, Undecodable):
-        return _outgoing(running, record, [rejected(record, event.reason)])
-    assert isinstance(running.node, Decider)
+        return _handled(running, record, [rejected(record, event.reason)])
     try:
-        running.state, events = running.node.decide(running.state, event)
+        running.state, events = node.decide(running.state, event)
+        for made in events if node.folds else ():
+            if TOPIC_OF[type(made)].name in node.folds:
+                running.state, _ = node.decide(running.state, made)
     except Exception as error:  # one record must not stop the node, now and at every restart
-        return _outgoing(running, record, [rejected(record, _failure(running, error))])
-    return _outgoing(running, record, events)
+        return _handled(running, record, [rejected(record, _failure(node, error))])
+    return _handled(running, record, events)
 
 
-async def _asked(running: Running, record: Record) -> list[Outgoing]:
-    event = running.decoder.event(record)
+async def asked(running: Running, node: Asker, record: Record) -> Handled:
+    """Return what an asker makes of a record, when whoever it asks has replied."""
+    event = running.decode(record)
     if isinstance(event, Undecodable):
-        return _outgoing(running, record, [rejected(record, event.reason)])
-    assert isinstance(running.node, Asker)
+        return _handled(running, record, [rejected(record, event.reason)])
     try:
-        return _outgoing(running, record, await running.node.ask(event))
+        return _handled(running, record, await node.ask(event))
     except Exception as error:  # as above
-        return _outgoing(running, record, [rejected(record, _failure(running, error))])
+        return _handled(running, record, [rejected(record, _failure(node, error))])
 
 
-def _failure(running: Running, error: Exception) -> str:
-    return f"{running.node.name} failed: {type(error).__name__}: {error}"
+def _failure(node: Node, error: Exception) -> str:
+    return f"{node.name} failed: {type(error).__name__}: {error}"
 
 
-def _outgoing(running: Running, cause: Record, events: Sequence[Event]) -> list[Outgoing]:
+def _handled(running: Running, cause: Record, events: Sequence[Event]) -> Handled:
     headers = passthrough(cause.headers)
     now = running.clock()
     made: list[Outgoing] = []
@@ -156,7 +161,7 @@ def _outgoing(running: Running, cause: Record, events: Sequence[Event]) -> list[
         except ValueError as error:
             refused = rejected(cause, f"{running.node.name}: {error}")
             made.append(encode(refused, timestamp=now, headers=headers))
-    return made
+    return Handled(cause, made)
 
 
 async def drain(nodes: Sequence[Running], between: Callable[[], Awaitable[None]]) -> int:

@@ -28,10 +28,11 @@ from streams.events import (
     FeedbackGiven,
     UtteranceAsked,
 )
-from streams.transports import Transport
+from streams.transports import Reader, Transport
 
 Terminal = AnswerGiven | CompletionGiven | CompletionRefused
 _TERMINAL_TOPICS = ("matches", "completions")
+_PAGE = 1000
 _ANSWERING = 2
 """So many nodes, the matcher and the fallback, run before every step of the others."""
 
@@ -41,8 +42,8 @@ class UnknownAnswer(Exception):
 
 
 def now_us() -> int:
-    """Return the time in UTC microseconds."""
-    return time.time_ns() // 1000
+    """Return the time in UTC microseconds, whole milliseconds: brokers keep no finer ones."""
+    return time.time_ns() // 1_000_000 * 1000
 
 
 @dataclass(slots=True)
@@ -54,16 +55,15 @@ class Service:
     running: list[Running] = field(default_factory=list)
     waiting: dict[tuple[str, str], list[asyncio.Future[Terminal]]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    sequence: int = 0
+    terminals: Reader = field(init=False)
     failure: BaseException | None = None
 
     async def begin(self) -> None:
         """Rebuild every node's state and find the end of the log."""
         decoder = Decoder()
         for node in self.nodes:
-            self.running.append(await start(node, self.transport, now_us, decoder))
-        while page := await self.transport.read(_TERMINAL_TOPICS, self.sequence):
-            self.sequence = page[-1].sequence + 1
+            self.running.append(await start(node, self.transport, now_us, decoder.event))
+        self.terminals = await self.transport.reader(_TERMINAL_TOPICS, from_end=True)
 
     async def pump(self) -> None:
         """Run the nodes for ever; what a transport raises ends the service."""
@@ -99,8 +99,7 @@ class Service:
 
     async def _tell(self) -> None:
         """Tell whoever waits of the terminal records that came since the last call."""
-        while page := await self.transport.read(_TERMINAL_TOPICS, self.sequence):
-            self.sequence = page[-1].sequence + 1
+        while page := await self.terminals.read(_PAGE):
             for record in page:
                 event = decode(record)
                 if isinstance(event, AnswerGiven | CompletionGiven | CompletionRefused):
@@ -184,8 +183,8 @@ class Service:
         total = 0
         for running in self.running:
             positions = await self.transport.positions(running.node.name)
-            for topic in running.node.reads:
-                total += await self.transport.end(topic) - positions.get(topic, 0)
+            for place, end in (await self.transport.ends(running.node.reads)).items():
+                total += end - positions.get(place, 0)
         return total
 
 

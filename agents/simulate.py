@@ -30,7 +30,7 @@ from streams.events import (
     Revision,
     UtteranceAsked,
 )
-from streams.transports import Transport
+from streams.transports.embedded import EmbeddedLog
 
 FEEDBACK_SOURCE = "simulation"
 TENANT = "default"
@@ -125,7 +125,7 @@ class _Timed:
 class Simulation:
     """A pipeline that is fed row by row."""
 
-    transport: Transport
+    transport: EmbeddedLog
     judge: Judge
     settings: Settings
     clock: _Clock = field(default_factory=_Clock)
@@ -149,7 +149,7 @@ class Simulation:
         )
         decoder = Decoder()
         for node in self._with_timer(nodes):
-            self.running.append(await start(node, self.transport, self.clock, decoder))
+            self.running.append(await start(node, self.transport, self.clock, decoder.event))
 
     def _with_timer(self, nodes: Sequence[Node]) -> Iterator[Node]:
         for node in nodes:
@@ -207,7 +207,7 @@ class Simulation:
         """Return what the matcher has just written."""
         records = await self.transport.read(("matches", "fallbacks"), self.sequence)
         self.sequence = records[-1].sequence + 1
-        events = [self.running[0].decoder.event(record) for record in records]
+        events = [self.running[0].decode(record) for record in records]
         return [e for e in events if isinstance(e, AnswerGiven | AuditAsked | MatchAbstained)]
 
     def _decision(self, asked: Asked, decided: Sequence[Event]) -> Decision:
@@ -246,7 +246,7 @@ def shown_revision(revision: Revision) -> str:
 
 
 async def simulate(
-    rows: AsyncIterator[Asked], transport: Transport, judge: Judge, settings: Settings
+    rows: AsyncIterator[Asked], transport: EmbeddedLog, judge: Judge, settings: Settings
 ) -> AsyncIterator[tuple[Asked, Simulated, Simulation]]:
     """Yield every row with its outcome, as soon as its learning is done."""
     simulation = Simulation(transport, judge, settings)

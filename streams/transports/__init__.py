@@ -1,12 +1,18 @@
 """The transport protocol: how nodes read records and write them, on any log.
 
+A node subscribes as a group: `poll` gives each record once to one member, `publish` stores what
+followed from records together with the group's position behind them. Everybody else reads outside
+any group: from the start, from a time, to the end or onwards.
+
 TransportError
 ├── LogUnavailable      the log cannot be opened, read or written      not retriable
 ├── LogCorrupt          the log's own bytes are damaged                not retriable
-└── WriterBusy          another process is the writer of this log      retriable
+├── WriterBusy          another process is the writer of this log      retriable
+├── TurnLost            what was polled is no longer this member's     retriable: poll again
+└── Fenced              another process has this one's place           not retriable: leave
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -31,12 +37,25 @@ class WriterBusy(TransportError):
     retriable: ClassVar[bool] = True
 
 
+class TurnLost(TransportError):
+    """What was polled has gone to another member, or could not be stored: drop it, poll again."""
+
+    retriable: ClassVar[bool] = True
+
+
+class Fenced(TransportError):
+    """Another process took this one's place, or the transaction cannot be saved: leave at once."""
+
+
 Headers = tuple[tuple[str, bytes], ...]
+
+Place = tuple[str, int]
+"""A topic and a partition of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A record about to be written. `timestamp` is UTC microseconds."""
+    """A record about to be written. `timestamp` is UTC microseconds, whole milliseconds."""
 
     topic: str
     key: str | None
@@ -63,34 +82,72 @@ class Record:
     timestamp: int
 
 
-class Transport(Protocol):
-    """A durable log of records by topic, and each reader group's next offset per topic."""
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A polled record and all that followed from it, in order."""
 
-    async def poll(self, group: str, topics: Sequence[str], limit: int) -> Sequence[Record]:
-        """Return up to `limit` records after the group's positions, in order of `sequence`.
+    record: Record
+    outgoing: Sequence[Outgoing]
 
-        Positions are not moved: `publish` does that.
+
+class Subscription(Protocol):
+    """One member of a group that reads some topics."""
+
+    async def poll(self, limit: int) -> Sequence[Record]:
+        """Return up to `limit` next records, each once, in order within a partition.
+
+        May wait a moment for the first one; returns nothing when none came. What is never published
+        comes again, here or at another member, after a restart or a TurnLost.
         """
 
-    async def publish(
-        self,
-        outgoing: Sequence[Outgoing],
-        *,
-        group: str | None = None,
-        positions: Mapping[str, int] | None = None,
-    ) -> None:
-        """Append `outgoing` and set the group's next offsets to `positions`: both, or neither."""
+    async def publish(self, handled: Sequence[Handled]) -> None:
+        """Append all that followed and move the group's positions behind the records: or neither.
 
-    async def positions(self, group: str) -> Mapping[str, int]:
-        """Return the next offset of the group by topic; topics never read are absent."""
+        Per partition the records must be those of `poll`, without gaps and in order. Raises
+        TurnLost when nothing was stored and all that was polled must be dropped.
+        """
 
-    async def read(
-        self, topics: Sequence[str], start: int = 0, limit: int = 1000
-    ) -> Sequence[Record]:
-        """Return up to `limit` records of `topics` with `sequence` ≥ `start`, in that order."""
+    async def close(self) -> None:
+        """Leave the group."""
 
-    async def end(self, topic: str) -> int:
-        """Return the offset that the next record of `topic` will have."""
+
+class Reader(Protocol):
+    """Reads some topics outside any group, from the start on and without end."""
+
+    async def read(self, limit: int) -> Sequence[Record]:
+        """Return up to `limit` next records, in order within a partition.
+
+        Waits for records only while some are outstanding that lay in the log when it was opened;
+        once those are read an empty result means that nothing new has come.
+        """
+
+    async def close(self) -> None:
+        """Give back what reading holds."""
+
+
+class Transport(Protocol):
+    """A durable log of records by topic, and each group's next offset per partition."""
+
+    async def publish(self, outgoing: Sequence[Outgoing]) -> None:
+        """Append `outgoing`: all, or none."""
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> Subscription:
+        """Return a member of `group` that goes on where the group stopped."""
+
+    async def reader(self, topics: Sequence[str], *, from_end: bool = False) -> Reader:
+        """Return a reader of `topics` from their start, or of what comes after now."""
+
+    def scan(self, topics: Sequence[str], since: int = 0) -> AsyncIterator[Record]:
+        """Yield what lies in `topics` now, in order of `sequence` over all of them.
+
+        `since` leaves out records with an earlier timestamp (UTC microseconds).
+        """
+
+    async def positions(self, group: str) -> Mapping[Place, int]:
+        """Return the next offset of the group by place; places never read are absent."""
+
+    async def ends(self, topics: Sequence[str]) -> Mapping[Place, int]:
+        """Return the offset that the next record of each place will have."""
 
     async def find(self, subject: str) -> Sequence[Record]:
         """Return all records whose header `utterance` is `subject`, in order of `sequence`."""

@@ -13,14 +13,14 @@ and loads them again when SQLite says that another process has committed.
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Self
 
 from streams.topics import TOPIC_NAMES
-from streams.transports import LogCorrupt, LogUnavailable, Outgoing, Record
+from streams.transports import LogCorrupt, LogUnavailable, Outgoing, Place, Record
 from streams.transports.embedded_file import (
     WriterPlace,
     open_memory,
@@ -28,6 +28,7 @@ from streams.transports.embedded_file import (
     open_writer,
     transport_error,
 )
+from streams.transports.embedded_reading import EmbeddedReader, EmbeddedSubscription
 from streams.transports.embedded_rows import (
     FIND,
     INSERT,
@@ -39,6 +40,7 @@ from streams.transports.embedded_rows import (
     since_sequence,
 )
 
+_PAGE = 1000
 _NOWHERE: Mapping[str, int] = MappingProxyType({})
 
 
@@ -173,8 +175,11 @@ class EmbeddedLog:
 
         Positions are not moved: `publish` does that. Costs no SQL when there is nothing new.
         """
+        return self.after(self._positions.get(group, _NOWHERE), topics, limit)
+
+    def after(self, nexts: Mapping[str, int], topics: Sequence[str], limit: int) -> Sequence[Record]:
+        """Return up to `limit` (≥ 1) records from the offsets `nexts` on, by `sequence`."""
         self._refresh()
-        nexts = self._positions.get(group, _NOWHERE)
         ends = self._ends
         try:
             behind = [topic for topic in topics if nexts.get(topic, 0) < ends[topic]]
@@ -189,6 +194,32 @@ class EmbeddedLog:
         for topic in arms:
             bounds += (topic, topic, nexts.get(topic, 0))
         return self._records(since_offsets(len(arms)), (*bounds, limit))
+
+    @property
+    def following(self) -> int:
+        """The sequence that the next record will have."""
+        self._refresh()
+        return self._sequence
+
+    async def subscribe(self, group: str, topics: Sequence[str]) -> EmbeddedSubscription:
+        """Return a member of `group`; the group's other members do not know of it."""
+        self._refresh()
+        return EmbeddedSubscription(self, group, topics, self._positions.get(group, _NOWHERE))
+
+    async def reader(self, topics: Sequence[str], *, from_end: bool = False) -> EmbeddedReader:
+        """Return a reader of `topics` from their start, or of what comes after now."""
+        return EmbeddedReader(self, topics, self.following if from_end else 0)
+
+    async def scan(self, topics: Sequence[str], since: int = 0) -> AsyncIterator[Record]:
+        """Yield what lies in `topics` now, by `sequence`, without records before `since`."""
+        end = self.following
+        reader = await self.reader(topics)
+        while page := await reader.read(_PAGE):
+            for record in page:
+                if record.sequence >= end:
+                    return
+                if record.timestamp >= since:
+                    yield record
 
     async def read(
         self, topics: Sequence[str], start: int = 0, limit: int = 1000
@@ -213,17 +244,19 @@ class EmbeddedLog:
         self._refresh()
         return self._records(FIND, (subject.encode("utf-8", "surrogatepass"),))
 
-    async def positions(self, group: str) -> Mapping[str, int]:
-        """Return the next offset of the group by topic; topics never read are absent."""
+    async def positions(self, group: str) -> Mapping[Place, int]:
+        """Return the next offset of the group by place; places never read are absent."""
         self._refresh()
-        return MappingProxyType(dict(self._positions.get(group, _NOWHERE)))
+        nexts = self._positions.get(group, _NOWHERE)
+        return MappingProxyType({(topic, 0): following for topic, following in nexts.items()})
 
-    async def end(self, topic: str) -> int:
-        """Return the offset that the next record of `topic` will have."""
+    async def ends(self, topics: Sequence[str]) -> Mapping[Place, int]:
+        """Return the offset that the next record of each topic will have."""
         self._refresh()
-        if topic not in self._ends:
-            raise self._unknown_topic(topic)
-        return self._ends[topic]
+        try:
+            return {(topic, 0): self._ends[topic] for topic in topics}
+        except KeyError as error:
+            raise self._unknown_topic(error.args[0]) from None
 
     async def close(self) -> None:
         """Give the file and the writer's place back; a batch that is open is undone.

@@ -49,7 +49,7 @@ async def running(log: EmbeddedLog, *nodes: Node, now: Callable[[], int] = lambd
     Running
 ]:  # fmt: skip
     decoder = Decoder()
-    return [await start(node, log, now, decoder) for node in nodes]
+    return [await start(node, log, now, decoder.event) for node in nodes]
 
 
 async def nothing() -> None:

@@ -62,7 +62,7 @@ async def test_one_who_stops_waiting_takes_nothing_from_the_others() -> None:
         assert isinstance(other, CompletionGiven)
         assert other.answer == "other said a"
         assert service.waiting == {}
-        assert await service.transport.end("utterances") == 2
+        assert await service.transport.ends(["utterances"]) == {("utterances", 0): 2}
 
 
 async def test_feedback_needs_an_answer_of_a_family() -> None:
@@ -75,7 +75,7 @@ async def test_feedback_needs_an_answer_of_a_family() -> None:
                 await service.give_feedback(
                     utterance_id, "reject", tenant=tenant, correction=None, source="operator"
                 )
-        assert await service.transport.end("feedback") == 0
+        assert await service.transport.ends(["feedback"]) == {("feedback", 0): 0}
 
 
 async def test_a_bug_of_the_teacher_ends_in_a_refusal() -> None:

@@ -31,6 +31,14 @@ def plain(topic: str, number: int = 0, subject: str = "u") -> Outgoing:
     return Outgoing(topic, None, (("utterance", subject.encode()),), b"%d" % number, number)
 
 
+async def end(log: EmbeddedLog, topic: str) -> int:
+    return (await log.ends([topic]))[topic, 0]
+
+
+async def nexts(log: EmbeddedLog, group: str) -> dict[str, int]:
+    return {topic: following for (topic, _), following in (await log.positions(group)).items()}
+
+
 @contextmanager
 def writer(path: Path) -> Iterator[EmbeddedLog]:
     log = EmbeddedLog.open(path)
@@ -111,9 +119,9 @@ class Model:
 def assert_same(log: EmbeddedLog, model: Model, limit: int = 10_000) -> None:
     assert list(now(log.read(TOPIC_NAMES, limit=limit))) == model.records[:limit]
     for topic in TOPIC_NAMES:
-        assert now(log.end(topic)) == model.end(topic)
+        assert now(end(log, topic)) == model.end(topic)
     for group in ("g", "h"):
-        assert now(log.positions(group)) == model.positions.get(group, {})
+        assert now(nexts(log, group)) == model.positions.get(group, {})
         for topics in (TOPIC_NAMES[:1], TOPIC_NAMES[1:3], TOPIC_NAMES):
             assert list(now(log.poll(group, topics, 3))) == model.poll(group, topics, 3)
     middle = len(model.records) // 2
@@ -224,7 +232,7 @@ def test_any_run_of_publishes_and_batches_leaves_what_the_obvious_log_would_hold
 
 async def test_the_embedded_log_is_a_transport(memory: EmbeddedLog) -> None:
     transport: Transport = memory
-    assert await transport.end("utterances") == 0
+    assert await end(transport, "utterances") == 0
 
 
 async def test_sequence_orders_the_records_of_all_topics(memory: EmbeddedLog) -> None:
@@ -245,8 +253,8 @@ async def test_polling_does_not_move_positions_and_publishing_does(memory: Embed
     assert await memory.poll("g", ["utterances"], 1) == first
     await memory.publish([], group="g", positions={"utterances": 1})
     assert [record.offset for record in await memory.poll("g", ["utterances"], 9)] == [1]
-    assert await memory.positions("g") == {"utterances": 1}
-    assert await memory.positions("other") == {}
+    assert await nexts(memory, "g") == {"utterances": 1}
+    assert await nexts(memory, "other") == {}
 
 
 async def test_a_record_comes_back_byte_for_byte(memory: EmbeddedLog) -> None:
@@ -275,7 +283,7 @@ async def test_publishing_nothing_is_nothing(memory: EmbeddedLog) -> None:
     await memory.publish([])
     await memory.publish([], group="g", positions={})
     await memory.publish([], group="g", positions={"utterances": 0})
-    assert await memory.positions("g") == {}
+    assert await nexts(memory, "g") == {}
     assert await memory.read(TOPIC_NAMES) == []
 
 
@@ -300,8 +308,8 @@ async def test_a_bad_position_is_refused_with_all_of_its_publish(
     await memory.publish([], group="g", positions={"utterances": 1})
     with pytest.raises(ValueError, match=why):
         await memory.publish([plain("matches")], group=group, positions=positions)
-    assert await memory.end("matches") == 0
-    assert await memory.positions("g") == {"utterances": 1}
+    assert await end(memory, "matches") == 0
+    assert await nexts(memory, "g") == {"utterances": 1}
 
 
 @pytest.mark.parametrize(
@@ -319,8 +327,8 @@ async def test_a_bad_record_is_refused_with_all_of_its_publish(
     await memory.publish([plain("utterances")])
     with pytest.raises(ValueError):  # three causes, one promise
         await memory.publish([plain("matches"), bad], group="g", positions={"utterances": 1})
-    assert await memory.end("matches") == 0
-    assert await memory.positions("g") == {}
+    assert await end(memory, "matches") == 0
+    assert await nexts(memory, "g") == {}
     await memory.publish([plain("matches")])
     assert [record.offset for record in await memory.read(["matches"])] == [0]
 
@@ -333,7 +341,7 @@ async def test_reading_an_unknown_topic_or_less_than_one_record_is_refused(
     with pytest.raises(ValueError, match="'gossip'"):
         await memory.read(["gossip"])
     with pytest.raises(ValueError, match="'gossip'"):
-        await memory.end("gossip")
+        await end(memory, "gossip")
     with pytest.raises(ValueError, match="limit 0 is below 1"):
         await memory.poll("g", ["utterances"], 0)
     with pytest.raises(ValueError, match="limit -1 is below 1"):
@@ -348,7 +356,7 @@ async def test_a_closed_log_refuses_every_call_and_closes_twice() -> None:
         log.publish([]),
         log.poll("g", [], 1),
         log.read([]),
-        log.end("matches"),
+        log.ends(["matches"]),
         log.positions("g"),
         log.find("u"),
     ):
@@ -369,8 +377,8 @@ async def test_a_failed_write_loses_its_batch_even_when_it_was_caught(memory: Em
             await memory.publish([replace(plain("matches"), timestamp=2**63)])
         with pytest.raises(LogUnavailable, match="none of it is kept"):
             await memory.publish([plain("matches")])
-    assert await memory.end("matches") == 0
-    assert await memory.positions("g") == {}
+    assert await end(memory, "matches") == 0
+    assert await nexts(memory, "g") == {}
     await memory.publish([plain("matches")], group="g", positions={"utterances": 1})
     assert len(await memory.read(["matches"])) == 1
 
@@ -380,7 +388,7 @@ async def test_batches_do_not_nest(memory: EmbeddedLog) -> None:
         await memory.publish([plain("matches")])
         with pytest.raises(ValueError, match="batches do not nest"), memory.batch():
             pass
-    assert await memory.end("matches") == 1
+    assert await end(memory, "matches") == 1
 
 
 async def test_closing_inside_a_batch_undoes_it(path: Path) -> None:
@@ -389,7 +397,7 @@ async def test_closing_inside_a_batch_undoes_it(path: Path) -> None:
         await log.publish([plain("matches")])
         await log.close()
     with writer(path) as log:
-        assert await log.end("matches") == 0
+        assert await end(log, "matches") == 0
 
 
 # --- files ----------------------------------------------------------------------------------------
@@ -413,9 +421,9 @@ async def test_a_second_writer_is_told_who_holds_the_log(path: Path) -> None:
 
 def _read_elsewhere(path: Path, replies: Connection) -> None:
     with reader(path) as log:
-        replies.send(now(log.end("matches")))
+        replies.send(now(end(log, "matches")))
         replies.recv()
-        replies.send([now(log.end("matches")), dict(now(log.positions("g")))])
+        replies.send([now(end(log, "matches")), dict(now(nexts(log, "g")))])
         try:
             now(log.publish([plain("matches")]))
         except LogUnavailable as error:
@@ -444,10 +452,10 @@ async def test_a_reader_outlives_its_writer_and_opens_without_one(path: Path) ->
         early = EmbeddedLog.open(path, read_only=True)
     with closing_now(early), reader(path) as late:
         assert await early.read(["matches"]) == await late.read(["matches"])
-        assert await late.end("matches") == 1
+        assert await end(late, "matches") == 1
         with writer(path) as log:
             await log.publish([plain("matches", 6)])
-        assert await early.end("matches") == await late.end("matches") == 2
+        assert await end(early, "matches") == await end(late, "matches") == 2
 
 
 @contextmanager
@@ -469,7 +477,7 @@ def received(connection: Connection) -> object:
 def _publish_for_ever(path: Path, batch: int, acknowledge: Connection) -> None:
     """Answer utterances one by one, or `batch` in a transaction; tell each acknowledged end."""
     log = EmbeddedLog.open(path)
-    answered = now(log.end("matches"))
+    answered = now(end(log, "matches"))
     while True:
         with log.batch() if batch > 1 else nullcontext():
             for _ in range(batch):
@@ -506,14 +514,14 @@ async def test_a_killed_writer_leaves_outputs_equal_to_positions_and_all_it_ackn
             ours.close()
         process.close()
         with writer(path) as log:
-            outputs = await log.end("matches")
-            assert await log.end("evidence") == outputs
-            assert (await log.positions("matcher"))["utterances"] == outputs
+            outputs = await end(log, "matches")
+            assert await end(log, "evidence") == outputs
+            assert (await nexts(log, "matcher"))["utterances"] == outputs
             assert outputs >= acknowledged
             assert outputs % batch == 0
             records = await log.read(TOPIC_NAMES, limit=10**6)
             assert [record.sequence for record in records] == list(range(len(records)))
-            assert len(records) == 2 * outputs + await log.end("utterances")
+            assert len(records) == 2 * outputs + await end(log, "utterances")
     assert acknowledged >= 87 * batch
 
 
@@ -621,7 +629,7 @@ def test_a_truncated_log_is_refused_and_the_writers_place_is_free_again(path: Pa
         EmbeddedLog.open(path)
     path.write_bytes(whole)
     with writer(path) as log:
-        assert now(log.end("utterances")) == 400
+        assert now(end(log, "utterances")) == 400
 
 
 def damage(path: Path) -> None:
@@ -671,8 +679,8 @@ async def test_on_a_full_disk_nothing_is_acknowledged_and_what_was_stays(path: P
         limit_pages(log, 2)
         with pytest.raises(LogUnavailable, match=r"kappa\.db: .*full; no room left; free some"):
             await log.publish([large], group="g", positions={"utterances": 1})
-        assert await log.end("matches") == 1
-        assert await log.positions("g") == {}
+        assert await end(log, "matches") == 1
+        assert await nexts(log, "g") == {}
         with pytest.raises(LogUnavailable, match="full"), log.batch():
             await log.publish([plain("matches")], group="g", positions={"utterances": 1})
             await log.publish([large])
@@ -681,12 +689,12 @@ async def test_on_a_full_disk_nothing_is_acknowledged_and_what_was_stays(path: P
                 await log.publish([large])
             with pytest.raises(LogUnavailable, match="none of it is kept"):
                 await log.publish([plain("matches")])
-        assert await log.end("matches") == 1
+        assert await end(log, "matches") == 1
         limit_pages(log, 1000)
         await log.publish([large], group="g", positions={"utterances": 1})
     with writer(path) as log:
-        assert await log.end("matches") == 2
-        assert await log.positions("g") == {"utterances": 1}
+        assert await end(log, "matches") == 2
+        assert await nexts(log, "g") == {"utterances": 1}
 
 
 async def test_a_foreign_writer_is_noticed(path: Path) -> None:

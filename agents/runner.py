@@ -56,9 +56,7 @@ class Running:
     folds: Reader | None = None
 
 
-async def start(
-    node: Node, transport: Transport, clock: Clock, decode: Decode = decode
-) -> Running:
+async def start(node: Node, transport: Transport, clock: Clock, decode: Decode = decode) -> Running:
     """Return the node ready to go on where it stopped, its state rebuilt from the topics.
 
     It subscribes first: a place that only one process may hold is taken before the topics are read.

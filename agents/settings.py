@@ -7,6 +7,8 @@ from pydantic import Field, SecretStr
 from pydantic.functional_validators import BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streams.transports.kafka_connection import KafkaConnection, SaslMechanism, SecurityProtocol
+
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -29,3 +31,24 @@ class Settings(BaseSettings):
     trusted_sources: Annotated[frozenset[str], NoDecode, BeforeValidator(_split)] = Field(
         frozenset({"operator"}), description="Sources whose rejects quarantine at once."
     )
+    kafka: str | None = Field(None, description="HOST:PORT[,…] of a cluster; else embedded.")
+    kafka_prefix: str = Field("", description="Stands before every topic, group and transaction.")
+    kafka_security: SecurityProtocol = Field("PLAINTEXT", description="How clients connect.")
+    kafka_mechanism: SaslMechanism = Field("SCRAM-SHA-512", description="SASL mechanism.")
+    kafka_username: str | None = Field(None, description="SASL user.")
+    kafka_password: SecretStr | None = Field(None, description="SASL password.")
+    kafka_ca_file: Path | None = Field(None, description="PEM of the authority of TLS brokers.")
+
+    def connection(self) -> KafkaConnection | None:
+        """Return how the cluster is reached; None where the embedded log is used."""
+        if self.kafka is None:
+            return None
+        return KafkaConnection(
+            self.kafka,
+            self.kafka_prefix,
+            self.kafka_security,
+            self.kafka_mechanism,
+            self.kafka_username,
+            None if self.kafka_password is None else self.kafka_password.get_secret_value(),
+            self.kafka_ca_file,
+        )

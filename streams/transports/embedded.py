@@ -177,7 +177,9 @@ class EmbeddedLog:
         """
         return self.after(self._positions.get(group, _NOWHERE), topics, limit)
 
-    def after(self, nexts: Mapping[str, int], topics: Sequence[str], limit: int) -> Sequence[Record]:
+    def after(
+        self, nexts: Mapping[str, int], topics: Sequence[str], limit: int
+    ) -> Sequence[Record]:
         """Return up to `limit` (≥ 1) records from the offsets `nexts` on, by `sequence`."""
         self._refresh()
         ends = self._ends

@@ -1,0 +1,55 @@
+"""How a cluster is reached, and what our topics, groups and transactions are called there."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaConnection:
+    """Address, credentials and name prefix of one cluster's part that is ours.
+
+    `prefix` stands before every topic, group and transactional id, so that several Kappas can
+    share a cluster. The password is not part of the printed form.
+    """
+
+    bootstrap: str
+    prefix: str = ""
+    security_protocol: SecurityProtocol = "PLAINTEXT"
+    sasl_mechanism: SaslMechanism = "SCRAM-SHA-512"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+
+    def client(self) -> dict[str, Any]:
+        """Return the arguments that every client of the cluster takes.
+
+        Raises OSError or ssl.SSLError when `ca_file` cannot be used.
+        """
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap,
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.endswith("SSL"):
+            arguments["ssl_context"] = ssl.create_default_context(
+                cafile=None if self.ca_file is None else str(self.ca_file)
+            )
+        if self.security_protocol.startswith("SASL"):
+            arguments |= {
+                "sasl_mechanism": self.sasl_mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+            }
+        return arguments
+
+    def named(self, name: str) -> str:
+        """Return what a topic, group or transactional id of ours is called in the cluster."""
+        return f"{self.prefix}{name}"
+
+    def ours(self, name: str) -> str:
+        """Return our name of a topic of the cluster."""
+        return name.removeprefix(self.prefix)

@@ -26,7 +26,7 @@ from infra.kafka.java import BrokerError, StartFailed
 from infra.kafka.settings import Node, User
 
 READY_LIMIT_S = 90.0
-STOP_LIMIT_S = 10.0
+STOP_LIMIT_S = RULE_LIMIT_S = 10.0
 _TICK_S = 0.05
 _LAST_LINES = 15
 _OPTIONS = ("-XX:+UseSerialGC", "-Dlog4j2.level=WARN")
@@ -189,6 +189,13 @@ class Cluster:
         self._launch(number, java.runtime(), java.jars())
         self.wait_ready(self.running())
 
+    def allow(self, rule: wire.Rule) -> None:
+        """Make an access rule and wait until every running node follows it."""
+        ports = [node.port for node in self.nodes if node.number in self.running()]
+        wire.add_rule(ports[0], rule)
+        if not _within(RULE_LIMIT_S, lambda: all(wire.has_rule(port, rule) for port in ports)):
+            raise BrokerError(f"{rule} is not followed after {RULE_LIMIT_S:.0f} s.")
+
     def _ports(self) -> list[int]:
         return [
             port
@@ -204,7 +211,7 @@ class Cluster:
         """Write what the cluster is, its certificate, and the properties of its nodes."""
         keystore = self.home / "keystore.pem"
         self.home.mkdir(parents=True, exist_ok=True)
-        if self.users and not keystore.exists():
+        if self.users:
             certificate.write_certificate(self.authority, keystore)
         _write_private(self.home / "cluster.json", json.dumps({**asdict(self), "home": None}))
         for node in self.nodes:

@@ -29,7 +29,6 @@ from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from streams.topics import TOPIC_NAMES
 from streams.transports import (
@@ -42,12 +41,17 @@ from streams.transports import (
     TurnLost,
 )
 from streams.transports import kafka_reading as reading
-from streams.transports.kafka_client import RETRY_BACKOFF_MS, consumer, partitions, reaching
+from streams.transports.kafka_client import (
+    RETRY_BACKOFF_MS,
+    consumer,
+    partition_for,
+    partitions,
+    reaching,
+)
 from streams.transports.kafka_connection import KafkaConnection
 
 _BATCH_BYTES = 262_144
 _REQUEST_BYTES = 2_097_152
-_partition_of = DefaultPartitioner()
 AS_INPUT = frozenset({"matches", "fallbacks"})
 
 
@@ -124,13 +128,9 @@ class _Producer:
 
     def _partition(self, out: Outgoing, cause: int | None) -> int:
         count = self.counts[out.topic]
-        if count == 1:
-            return 0
         if cause is not None and cause < count and out.topic in AS_INPUT:
             return cause
-        numbers = list(range(count))
-        chosen: int = _partition_of(None if out.key is None else out.key.encode(), numbers, numbers)
-        return chosen
+        return partition_for(out.key, count)
 
     async def _send_to(
         self, topic: str, partition: int, records: Sequence[Outgoing], futures: list[Any]

@@ -64,7 +64,13 @@ TOPICS: tuple[Topic, ...] = (
     Topic("evidence", (e.ComparisonMade,), _family_key, "Atoms of evidence."),
     Topic(
         "learning",
-        (e.TeacherAsked, e.TeacherReplied, e.RecipeRefused, e.ProposalRefused),
+        (
+            e.TeacherAsked,
+            e.TeacherReplied,
+            e.RecipeRefused,
+            e.ProposalRefused,
+            e.VersionRefused,
+        ),
         _field("cluster", "scope"),
         "Why something was or was not learned.",
     ),

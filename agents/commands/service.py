@@ -93,7 +93,7 @@ def up_command(**given: Any) -> None:
         policy=policy_for(settings.max_risk),
     )
     try:
-        asyncio.run(_serve(Service(log, nodes), settings))
+        asyncio.run(_serve(Service(log, nodes, settings.window), settings))
     except TransportError as error:
         fail(str(error), BAD_INPUT)
 

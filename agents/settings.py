@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address that the service listens on.")
     port: int = Field(8642, ge=0, le=65535, description="Port; 0 takes a free one.")
     teacher: str = Field("demo", description="`demo`, `recorded:LOG.jsonl` or `none`.")
+    window: int = Field(64, ge=1, le=10_000, description="Questions to the teacher at once.")
     max_risk: float = Field(0.01, gt=0, lt=1, description="Ceiling of the expected risk.")
     audit_rate: float = Field(0.03, ge=0, le=1, description="Share of answers that are audited.")
     audit_seed: SecretStr = Field(

@@ -83,7 +83,7 @@ def up_command(**given: Any) -> None:
         signer=settings.signer(),
     )
     try:
-        asyncio.run(_serve(Service(log, nodes), settings))
+        asyncio.run(_serve(Service(log, nodes, settings.window), settings))
     except TransportError as error:
         fail(str(error), BAD_INPUT)
 

@@ -7,6 +7,8 @@ made once per utterance and more, and a frozen dataclass takes three times as lo
 
 TransportError
 ├── LogUnavailable      the log cannot be opened, read or written      not retriable
+│   ├── Unreachable     no broker of the cluster answers               retriable
+│   └── AccessRefused   password, certificate or access rules          not retriable
 ├── LogCorrupt          the log's own bytes are damaged                not retriable
 ├── WriterBusy          another process is the writer of this log      retriable
 ├── TurnLost            what was polled is no longer this member's     retriable: poll again
@@ -25,6 +27,16 @@ class TransportError(Exception):
 
 class LogUnavailable(TransportError):
     """The log cannot be opened, read or written: missing, read-only, disk full."""
+
+
+class Unreachable(LogUnavailable):
+    """No broker of the cluster answers, or none that speaks as we were told to."""
+
+    retriable: ClassVar[bool] = True
+
+
+class AccessRefused(LogUnavailable):
+    """The cluster does not let us in, or not do this: password, certificate, access rules."""
 
 
 class LogCorrupt(TransportError):

@@ -25,10 +25,11 @@ import faust
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
-from streams.topics import TOPIC_NAMES
+from streams.topics import RECORD_LIMIT, TOPIC_NAMES
 from streams.transports import Fenced, Outgoing, Record
 from streams.transports.kafka_client import partition_for, partitions
 from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_errors import client_options
 from streams.transports.kafka_reading import records_of
 
 Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Outgoing]]]
@@ -108,7 +109,7 @@ class FaustApp:
             consumer_auto_offset_reset="earliest",
             stream_wait_empty=True,
             producer_linger=0.005,
-            producer_max_request_size=2_097_152,
+            producer_max_request_size=RECORD_LIMIT,
             logging_config=None,
         )
         self.app.transport = _Transport(self.app.conf.broker_consumer, self.app)
@@ -188,7 +189,7 @@ class _Message:
 
 
 def _credentials(connection: KafkaConnection) -> Any:
-    client = connection.client()
+    client = client_options(connection)
     context = client.get("ssl_context")
     if connection.security_protocol.startswith("SASL"):
         return faust.SASLCredentials(

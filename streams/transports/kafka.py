@@ -30,7 +30,7 @@ from typing import Any, Literal
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.topics import TOPIC_NAMES
+from streams.topics import RECORD_LIMIT, TOPIC_NAMES, TOPICS
 from streams.transports import (
     Fenced,
     Handled,
@@ -46,13 +46,12 @@ from streams.transports.kafka_client import (
     consumer,
     partition_for,
     partitions,
-    reaching,
 )
 from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_errors import client_options, reaching
 
 _BATCH_BYTES = 262_144
-_REQUEST_BYTES = 2_097_152
-AS_INPUT = frozenset({"matches", "fallbacks"})
+_AS_INPUT = frozenset(topic.name for topic in TOPICS if topic.as_input)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,7 @@ class _Producer:
 
     def _partition(self, out: Outgoing, cause: int | None) -> int:
         count = self.counts[out.topic]
-        if cause is not None and cause < count and out.topic in AS_INPUT:
+        if cause is not None and cause < count and out.topic in _AS_INPUT:
             return cause
         return partition_for(out.key, count)
 
@@ -197,12 +196,12 @@ class KafkaSubscription:
         connection, timing = self.log.connection, self.log.timing
         counts = await self.log.counts()
         made = AIOKafkaProducer(
-            **connection.client(),
+            **client_options(connection),
             transactional_id=connection.named(f"{self.group}-{self.log.slot}"),
             transaction_timeout_ms=timing.transaction_ms,
             acks="all",
             max_batch_size=_BATCH_BYTES,
-            max_request_size=_REQUEST_BYTES,
+            max_request_size=RECORD_LIMIT,
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )
         with reaching(connection):
@@ -408,11 +407,11 @@ class KafkaLog:
         """Append `outgoing` in order, without duplicates; on return all of them are stored."""
         if self._plain is None:
             made = AIOKafkaProducer(
-                **self.connection.client(),
+                **client_options(self.connection),
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=_BATCH_BYTES,
-                max_request_size=_REQUEST_BYTES,
+                max_request_size=RECORD_LIMIT,
                 retry_backoff_ms=RETRY_BACKOFF_MS,
             )
             with reaching(self.connection):

@@ -8,9 +8,7 @@ OffsetFetch v7 has `require_stable` (KIP-447): the broker answers "not yet" whil
 open on them.
 """
 
-import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +19,6 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import (
     GroupLoadInProgressError,
-    KafkaError,
     for_code,
 )
 from aiokafka.partitioner import DefaultPartitioner
@@ -41,6 +38,7 @@ from aiokafka.record import _crecords  # noqa: F401 - the pure-Python fallback i
 
 from streams.transports import LogUnavailable
 from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_errors import client_options, reaching
 
 aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
 
@@ -149,51 +147,11 @@ def _asked_of(request: OffsetFetchRequest) -> Sequence[tuple[str, Sequence[int]]
 aiokafka.consumer.consumer.GroupCoordinator = _StableCoordinator
 
 
-class _Reasons(logging.Handler):
-    """Keeps what aiokafka logs: why a client cannot connect is said nowhere else."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.said.append(record.getMessage())
-
-
-@contextmanager
-def reaching(connection: KafkaConnection) -> Iterator[None]:
-    """Turn what goes wrong while a client starts into LogUnavailable, with the reason."""
-    reasons, log = _Reasons(), logging.getLogger("aiokafka")
-    log.addHandler(reasons)
-    try:
-        yield
-    except (KafkaError, OSError) as error:
-        said = "; ".join(dict.fromkeys(reasons.said)) or str(error) or type(error).__name__
-        raise LogUnavailable(
-            f"{connection.bootstrap}: cannot connect with {connection.security_protocol}: {said}; "
-            "check the address, and the KAPPA_KAFKA_… settings for user, password and authority"
-        ) from error
-    finally:
-        log.removeHandler(reasons)
-
-
-@asynccontextmanager
-async def client(connection: KafkaConnection) -> AsyncIterator[AIOKafkaClient]:
-    """Connect for a few questions about the cluster."""
-    made = AIOKafkaClient(**connection.client())
-    with reaching(connection):
-        await made.bootstrap()
-    try:
-        yield made
-    finally:
-        await made.close()
-
-
 async def consumer(connection: KafkaConnection, group: str | None, **options: Any) -> Any:
     """Return a started consumer that reads what is committed and commits nothing by itself."""
     with reaching(connection):
         made = AIOKafkaConsumer(
-            **connection.client(),
+            **client_options(connection),
             group_id=None if group is None else connection.named(group),
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -213,8 +171,13 @@ async def partitions(connection: KafkaConnection, topics: Sequence[str]) -> dict
 
     Raises LogUnavailable, naming them, where some are missing.
     """
-    async with client(connection) as asking:
-        metadata = await asking.fetch_all_metadata()
+    client = AIOKafkaClient(**client_options(connection))
+    with reaching(connection):
+        try:
+            await client.bootstrap()
+            metadata = await client.fetch_all_metadata()
+        finally:
+            await client.close()
     found = {topic: metadata.partitions_for_topic(connection.named(topic)) for topic in topics}
     if missing := [connection.named(topic) for topic, numbers in found.items() if not numbers]:
         raise LogUnavailable(

@@ -168,14 +168,9 @@ async def _mend(
     match difference:
         case Create(topic, shape):
             what = f"create topic {topic!r}"
-            row: tuple[Any, ...] = (
-                topic,
-                shape.partitions,
-                shape.replication,
-                [],
-                list(shape.config.items()),
-            )
-            request = CreateTopicsRequest([row], ANSWER_LIMIT_MS, False)
+            config = list(shape.config.items())
+            new: Any = (topic, shape.partitions, shape.replication, [], config)
+            request = CreateTopicsRequest([new], ANSWER_LIMIT_MS, False)
         case AddPartitions(topic, given, want):
             what = f"add partitions to topic {topic!r}, {given} → {want}"
             request = CreatePartitionsRequest([(topic, (want, None))], ANSWER_LIMIT_MS, False)

@@ -26,16 +26,16 @@ check: .venv/dev  ## lint, types, walls
 
 setup: .venv/base  ## .venv with .venv/bin/kappa
 
-kafka: .venv/dev  ## one Kafka broker on 127.0.0.1:19092; needs Maven, and Java or nothing
+kafka: .venv/base  ## one Kafka broker on 127.0.0.1:19092, in the background
 	$(BIN)/python -m infra.kafka.broker start
 
-kafka-3: .venv/dev  ## three of them, on 19092, 19192 and 19292
+kafka-3: .venv/base  ## three of them, on 19092, 19192 and 19292
 	$(BIN)/python -m infra.kafka.broker start --nodes 3
 
 kafka-sasl: .venv/dev  ## one with passwords, TLS and access rules
 	$(BIN)/python -m infra.kafka.broker start --sasl
 
-kafka-stop:  ## stop whatever of these runs
+kafka-stop: .venv/base  ## stop whatever of these runs
 	$(BIN)/python -m infra.kafka.broker stop
 
 eval: .venv/base  ## coverage and risk on the development streams in ../shared

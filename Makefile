@@ -1,4 +1,5 @@
-# `make demo` and `make test` work on a bare machine with Python 3.11, git and make.
+# `make demo` works on a bare machine with Python 3.11, git and make; `make test` and the brokers
+# also want Maven, which root gets by itself.
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) >/dev/null 2>&1 && echo $(PYTHON) || echo python3)
 BIN := .venv/bin

@@ -3,6 +3,7 @@
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) >/dev/null 2>&1 && echo $(PYTHON) || echo python3)
 BIN := .venv/bin
+KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench demo-log clean
@@ -28,13 +29,13 @@ check: .venv/dev  ## lint, types, walls
 setup: .venv/base  ## .venv with .venv/bin/kappa
 
 kafka: .venv/base  ## one Kafka broker on 127.0.0.1:19092, in the background
-	$(BIN)/python -m infra.kafka.broker start
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT)
 
 kafka-3: .venv/base  ## three of them, on 19092, 19192 and 19292
-	$(BIN)/python -m infra.kafka.broker start --nodes 3
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT) --nodes 3
 
 kafka-sasl: .venv/dev  ## one with passwords, TLS and access rules
-	$(BIN)/python -m infra.kafka.broker start --sasl
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT) --sasl
 
 kafka-stop: .venv/base  ## stop whatever of these runs
 	$(BIN)/python -m infra.kafka.broker stop

@@ -90,6 +90,13 @@ async def fold(running: Running) -> Sequence[Event]:
     return said
 
 
+async def keep_up(running: Running) -> None:
+    """Take into the state what has come on the fold topics, and publish what the node says to it."""
+    if said := await fold(running):
+        now = running.clock()
+        await running.transport.publish([encode(event, timestamp=now) for event in said])
+
+
 async def _rebuild(running: Running, node: Decider, transport: Transport) -> None:
     """Fold what the group has read before; its outputs lie in the log already."""
     positions = await transport.positions(node.name)
@@ -110,9 +117,7 @@ def _refold(running: Running, node: Decider, record: Record) -> Sequence[Event]:
 
 async def step(running: Running) -> int:
     """Handle one batch, one record after the other; return how many records were read."""
-    if said := await fold(running):
-        now = running.clock()
-        await running.transport.publish([encode(event, timestamp=now) for event in said])
+    await keep_up(running)
     records = await running.subscription.poll(running.node.batch)
     if records:
         await running.subscription.publish([await handled(running, r) for r in records])

@@ -91,7 +91,7 @@ async def fold(running: Running) -> Sequence[Event]:
 
 
 async def keep_up(running: Running) -> None:
-    """Take into the state what has come on the fold topics, and publish what the node says to it."""
+    """Take into the state what has come on the fold topics; publish what the node says to it."""
     if said := await fold(running):
         now = running.clock()
         await running.transport.publish([encode(event, timestamp=now) for event in said])

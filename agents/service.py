@@ -20,6 +20,7 @@ from pydantic import JsonValue
 from agents.history import events_about
 from agents.node import Node
 from agents.runner import Decoder, Running, start, step
+from agents.sensors import SILENT, Sensor
 from streams.codec import decode, encode, sanitize, sanitize_json
 from streams.events import (
     AnswerGiven,
@@ -52,6 +53,7 @@ class Service:
 
     transport: Transport
     nodes: Sequence[Node]
+    sensor: Sensor = SILENT
     running: list[Running] = field(default_factory=list)
     waiting: dict[tuple[str, str], list[asyncio.Future[Terminal]]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -62,7 +64,9 @@ class Service:
         """Rebuild every node's state and find the end of the log."""
         decoder = Decoder()
         for node in self.nodes:
-            self.running.append(await start(node, self.transport, now_us, decoder.event))
+            self.running.append(
+                await start(node, self.transport, now_us, decoder.event, self.sensor)
+            )
         self.terminals = await self.transport.reader(_TERMINAL_TOPICS, from_end=True)
 
     async def pump(self) -> None:

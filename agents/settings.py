@@ -80,6 +80,9 @@ class Settings(BaseSettings):
     )
     kafka_ca_file: Path | None = Field(None, description="PEM of the authority of TLS brokers.")
 
+    stall_after: float = Field(
+        300, gt=0, description="Seconds without progress before records make a node not alive."
+    )
     signing_key: Annotated[SecretStr, AfterValidator(_private)] | None = Field(
         None, description="Ed25519 key, base64 of 32 bytes: the registrar signs with it."
     )

@@ -103,7 +103,7 @@ class Subscription(Protocol):
     """One member of a group that reads some topics."""
 
     async def poll(self, limit: int) -> Sequence[Record]:
-        """Return up to `limit` next records, each once, in order within a partition.
+        """Return up to `limit` (≥ 1) next records, each once, in order within a partition.
 
         May wait a moment for the first one; returns nothing when none came. What is never published
         comes again, here or at another member, after a restart or a TurnLost.
@@ -112,8 +112,9 @@ class Subscription(Protocol):
     async def publish(self, handled: Sequence[Handled]) -> None:
         """Append all that followed and move the group's positions behind the records: or neither.
 
-        Per partition the records must be those of `poll`, without gaps and in order. Raises
-        TurnLost when nothing was stored and all that was polled must be dropped.
+        Per partition the records must be those of `poll`, without gaps and in order. Both methods
+        raise TurnLost when all that was polled before must be dropped; whoever polls beside a
+        publish waits for the end of it then.
         """
 
     async def close(self) -> None:

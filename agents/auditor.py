@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from agents.answer_ref import read_answer_ref
 from agents.comparisons import atom_of, claim_of, compared
 from agents.node import Decider
-from agents.registries import change_of, folded
+from agents.registries import change_of, taken
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
 from artifacts.evidence import Evidence, fold, shortfall
@@ -32,6 +32,7 @@ from streams.events import (
     VersionChanged,
     VersionProposed,
 )
+from streams.signing import ANYONE, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class State:
     policy: Policy
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
+    trust: Trust = ANYONE
     corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
     proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
@@ -52,7 +54,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     """Compare, fold, propose."""
     match event:
         case VersionChanged():
-            return replace(state, registry=folded(state.registry, event)), ()
+            registry, refused = taken(state.registry, event, state.trust, "auditor")
+            return replace(state, registry=registry), refused
         case CompletionGiven():
             return state, _shadow_comparisons(state, event)
         case AuditAnswered():
@@ -149,14 +152,14 @@ def promotion(registry: Registry, entry: Entry, reason: str) -> VersionProposed:
     )
 
 
-def auditor(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
+def auditor(trusted: frozenset[str], policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
     """Return the auditor node; corrections from `trusted` sources count as truth."""
     return Decider(
         name="auditor",
         folds=(),
         reads=("completions", "versions", "evidence", "feedback"),
-        writes=("evidence", "proposals"),
-        initial=State(policy, trusted),
+        writes=("evidence", "proposals", "learning"),
+        initial=State(policy, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,
         doc="Holds answers against the teacher's and proposes promotions.",

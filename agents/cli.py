@@ -10,6 +10,7 @@ from agents.commands.inspect import (
     replay_command,
     schemas_command,
 )
+from agents.commands.keys import keys_group
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
 
@@ -34,5 +35,6 @@ for command in (
     pipeline_command,
     schemas_command,
     rejected_group,
+    keys_group,
 ):
     main.add_command(command)

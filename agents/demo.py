@@ -22,6 +22,7 @@ from agents.teachers.estimate import (
 )
 from artifacts.registry import Entry, Registry
 from streams.events import AnswerGiven, VersionChanged
+from streams.signing import ANYONE
 from streams.transports import Transport
 
 _FAMILIES_SHOWN = 12
@@ -44,7 +45,7 @@ def show_simulation(console: Console, tally: Tally, registry: Registry) -> None:
 async def show_insides(console: Console, tally: Tally, transport: Transport) -> None:
     """Print families, savings, an explanation and a refinement, all read back from the log."""
     uses, answered = await _uses(transport)
-    rows = await family_rows(transport)
+    rows = await family_rows(transport, ANYONE)
     serving = [row | {"uses": uses[row["family"]]} for row in rows if row["family"] in uses]
     serving = [row for row in serving if row["stage"] in ("live", "canary")]
     serving.sort(key=lambda row: (-int(row["uses"]), str(row["family"])))
@@ -53,7 +54,7 @@ async def show_insides(console: Console, tally: Tally, transport: Transport) -> 
     _show_savings(console, tally)
     if (chosen := _worth_explaining(answered)) is not None:
         console.rule("one answer explained")
-        document = await explain(transport, chosen.utterance_id, chosen.tenant)
+        document = await explain(transport, ANYONE, chosen.utterance_id, chosen.tenant)
         if document is not None:
             show_explanation(console, document)
     await _show_refinement(console, transport, uses)
@@ -89,7 +90,7 @@ def _worth_explaining(answered: Sequence[AnswerGiven]) -> AnswerGiven | None:
 
 async def _show_refinement(console: Console, transport: Transport, uses: Mapping[str, int]) -> None:
     """Show the most used family of which a later version replaced one that was wrong, or narrow."""
-    registry = await registry_at(transport)
+    registry = await registry_at(transport, ANYONE)
     evidence = await evidence_of(transport)
     reasons = {
         (change.family, change.version): event.reason

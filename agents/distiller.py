@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from agents.comparisons import compared
 from agents.node import Decider
-from agents.registries import change_of, folded
+from agents.registries import change_of, taken
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answer_of_tokens, answers_all, compile_recipe
@@ -49,6 +49,7 @@ from streams.events import (
     VersionChanged,
     VersionProposed,
 )
+from streams.signing import ANYONE, Trust
 
 _MAX_RECIPES = 3
 
@@ -70,6 +71,7 @@ class State:
 
     policy: Policy
     registry: Registry = field(default_factory=Registry)
+    trust: Trust = ANYONE
     clusters: Map[str, Clusters] = field(default_factory=Map)
     families: Map[str, tuple[str, ...]] = field(default_factory=Map)
     taught: Map[str, Taught] = field(default_factory=Map)
@@ -239,7 +241,9 @@ def _place(state: State, scope: str, cluster: str, artifact: Artifact) -> tuple[
 
 
 def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event]]:
-    registry = folded(state.registry, event)
+    registry, refused = taken(state.registry, event, state.trust, "distiller")
+    if registry is state.registry:
+        return state, refused
     state = replace(state, registry=registry)
     made: list[Event] = []
     for change in event.changes:
@@ -260,14 +264,14 @@ def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event
     return state, made
 
 
-def distiller(policy: Policy = DEFAULT) -> Decider:
+def distiller(policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
     """Return the distiller node."""
     return Decider(
         name="distiller",
         folds=(),
         reads=("completions", "versions", "learning"),
         writes=("learning", "proposals", "evidence"),
-        initial=State(policy),
+        initial=State(policy, trust=trust),
         decide=decide,
         is_rebuilt=True,
         doc="Turns clusters of fallbacks into proposed families.",

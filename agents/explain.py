@@ -26,11 +26,12 @@ from streams.events import (
     RecallAnswered,
     UtteranceAsked,
 )
+from streams.signing import Trust
 from streams.transports import Transport
 
 
 async def explain(
-    transport: Transport, utterance_id: str, tenant: str | None = None
+    transport: Transport, trust: Trust, utterance_id: str, tenant: str | None = None
 ) -> dict[str, Any] | None:
     """Return the explanation as a document, or None where the log has no such utterance."""
     events = await events_about(transport, utterance_id, tenant)
@@ -47,7 +48,7 @@ async def explain(
     for event in events:
         match event:
             case AnswerGiven():
-                document |= await _answered(transport, event)
+                document |= await _answered(transport, trust, event)
                 document["feedback"] = await _feedback(transport, event)
             case MatchAbstained():
                 document |= {
@@ -75,8 +76,8 @@ async def explain(
     return document
 
 
-async def _answered(transport: Transport, event: AnswerGiven) -> dict[str, Any]:
-    registry = await registry_at(transport, event.revision.ordinal)
+async def _answered(transport: Transport, trust: Trust, event: AnswerGiven) -> dict[str, Any]:
+    registry = await registry_at(transport, trust, event.revision.ordinal)
     entry = registry.entry_for(event.tenant, event.family, event.version)
     document: dict[str, Any] = {
         "outcome": "answered",

@@ -9,6 +9,7 @@ from artifacts.grammar.textform import print_grammar
 from artifacts.policy import DEFAULT
 from artifacts.program.printing import print_program
 from artifacts.registry import Entry
+from streams.signing import Trust
 from streams.transports import Transport
 
 
@@ -44,7 +45,7 @@ def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
     }
 
 
-async def family_rows(log: Transport) -> list[dict[str, Any]]:
+async def family_rows(log: Transport, trust: Trust) -> list[dict[str, Any]]:
     """Return the facts of every family version in the log, in a fixed order."""
-    registry, evidence = await registry_at(log), await evidence_of(log)
+    registry, evidence = await registry_at(log, trust), await evidence_of(log)
     return [family_row(entry, evidence) for entry in registry.in_order()]

@@ -8,6 +8,7 @@ from artifacts.evidence import Evidence, fold
 from artifacts.registry import Registry
 from streams.codec import Undecodable, decode
 from streams.events import ComparisonMade, Event, RegistryCheckpoint, VersionChanged
+from streams.signing import Trust
 from streams.transports import LogCorrupt, Record, Transport
 
 
@@ -33,17 +34,19 @@ async def events_about(
     ]
 
 
-async def registry_at(transport: Transport, ordinal: int | None = None) -> Registry:
+async def registry_at(transport: Transport, trust: Trust, ordinal: int | None = None) -> Registry:
     """Return the registry after the change set `ordinal`, or after the last one.
+
+    Change sets that are refused are passed over, whatever ordinal they claim.
 
     Raises LogCorrupt where the fold does not have the digest that a checkpoint recorded.
     """
     registry = Registry()
     async for record, event in records(transport, ("versions", "checkpoints")):
         if isinstance(event, VersionChanged):
-            if ordinal is not None and event.ordinal > ordinal:
+            if ordinal is not None and registry.ordinal >= ordinal:
                 break
-            registry = folded(registry, event)
+            registry = folded(registry, event, trust)
         elif isinstance(event, RegistryCheckpoint):
             at = (registry.ordinal, registry.digest)
             if at != (event.ordinal, event.digest):

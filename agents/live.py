@@ -56,9 +56,7 @@ async def decide_live(running: Running, stopping: asyncio.Event) -> None:
                 await under_way
 
 
-async def _decided(
-    running: Running, node: Decider, records: Sequence[Record]
-) -> Sequence[Handled]:
+async def _decided(running: Running, node: Decider, records: Sequence[Record]) -> Sequence[Handled]:
     handled: list[Handled] = []
     for first in range(0, len(records), _AT_A_TIME):
         handled += [decided(running, node, r) for r in records[first : first + _AT_A_TIME]]

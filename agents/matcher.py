@@ -4,12 +4,12 @@ UtteranceAsked ─▶ lex ─▶ readings ─▶ programs ─▶ AnswerGiven (+ 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from agents.answer_ref import AnswerRef, write_answer_ref
 from agents.node import Decider
-from agents.registries import folded, revision_of
+from agents.registries import revision_of, taken
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import MISS, AllFailed, Clash, Entry, Hit, Miss, Registry, TooMany
@@ -25,6 +25,7 @@ from streams.events import (
     UtteranceAsked,
     VersionChanged,
 )
+from streams.signing import ANYONE, Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class State:
     audit_rate: float
     policy: Policy
     revision: Revision
+    trust: Trust = ANYONE
 
 
 def state_of(registry: Registry, audit_rate: float, policy: Policy) -> State:
@@ -47,8 +49,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     if type(event) is UtteranceAsked:  # `match` asks the model's metaclass, for a microsecond
         return state, _decided(state, event)
     if isinstance(event, VersionChanged):
-        registry = folded(state.registry, event)
-        return state_of(registry, state.audit_rate, state.policy), ()
+        registry, refused = taken(state.registry, event, state.trust, "matcher")
+        return replace(state, registry=registry, revision=revision_of(registry)), refused
     return state, ()
 
 
@@ -148,14 +150,14 @@ def _abstained(
     )
 
 
-def matcher(audit_rate: float, policy: Policy = DEFAULT) -> Decider:
+def matcher(audit_rate: float, policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
     """Return the matcher node; `audit_rate` is the probability π of every audit."""
     return Decider(
         name="matcher",
         folds=("versions",),
         reads=("utterances",),
-        writes=("matches", "fallbacks"),
-        initial=state_of(Registry(), audit_rate, policy),
+        writes=("matches", "fallbacks", "learning"),
+        initial=replace(state_of(Registry(), audit_rate, policy), trust=trust),
         decide=decide,
         is_rebuilt=False,
         doc="Answers from the families, or abstains.",

@@ -15,6 +15,7 @@ from agents.refiner import refiner
 from agents.registrar import registrar
 from agents.teachers import Teacher
 from artifacts.policy import DEFAULT, Policy
+from streams.signing import ANYONE, SigningKey, Trust
 from streams.topics import TOPIC_NAMES
 
 OUTSIDE = frozenset({"utterances", "feedback"})
@@ -31,15 +32,17 @@ def pipeline(
     audit_rate: float,
     trusted: frozenset[str],
     policy: Policy = DEFAULT,
+    trust: Trust = ANYONE,
+    signer: SigningKey | None = None,
 ) -> tuple[Node, ...]:
     """Return the nodes in the order in which a single process runs them: answers first."""
     return (
-        matcher(audit_rate, policy),
+        matcher(audit_rate, policy, trust),
         fallback(teacher, draw),
-        refiner(trusted, policy),
-        registrar(policy),
-        auditor(trusted, policy),
-        distiller(policy),
+        refiner(trusted, policy, trust),
+        registrar(policy, trust, signer),
+        auditor(trusted, policy, trust),
+        distiller(policy, trust),
         inducer(policy),
     )
 

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
 from agents.node import Decider
-from agents.registries import change_of, folded
+from agents.registries import change_of, taken
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answers_all, compile_recipe
@@ -41,6 +41,7 @@ from streams.events import (
     VersionChanged,
     VersionProposed,
 )
+from streams.signing import ANYONE, Trust
 
 _MAX_ACCEPTED = 20
 _MAX_REJECTED = 8
@@ -65,6 +66,7 @@ class State:
     policy: Policy
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
+    trust: Trust = ANYONE
     audited: Map[tuple[str, str], None] = field(default_factory=Map)
     histories: Map[tuple[str, str], History] = field(default_factory=Map)
 
@@ -73,7 +75,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     """Quarantine, ask, repair."""
     match event:
         case VersionChanged():
-            return replace(state, registry=folded(state.registry, event)), ()
+            registry, refused = taken(state.registry, event, state.trust, "refiner")
+            return replace(state, registry=registry), refused
         case ComparisonMade():
             return _compared(state, event)
         case FeedbackGiven():
@@ -334,14 +337,14 @@ def _next_version(
     )
 
 
-def refiner(trusted: frozenset[str], policy: Policy = DEFAULT) -> Decider:
+def refiner(trusted: frozenset[str], policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
     """Return the refiner node; rejects from `trusted` sources quarantine, others cause an audit."""
     return Decider(
         name="refiner",
         folds=(),
         reads=("evidence", "feedback", "completions", "versions", "learning"),
         writes=("proposals", "learning", "fallbacks"),
-        initial=State(policy, trusted),
+        initial=State(policy, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,
         doc="Quarantines and repairs families whose answers were wrong.",

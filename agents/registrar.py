@@ -11,7 +11,7 @@ from immutables import Map
 
 from agents.comparisons import atom_of, claim_of
 from agents.node import Decider
-from agents.registries import change_of, folded
+from agents.registries import change_of, folded, taken
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens, answers_all
@@ -30,6 +30,7 @@ from streams.events import (
     VersionChanged,
     VersionProposed,
 )
+from streams.signing import ANYONE, SigningKey, Trust, sign
 
 _RECENT = 200
 CHECKPOINT_EVERY = 100
@@ -39,10 +40,15 @@ LEARNERS = frozenset({"distiller", "refiner"})
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, and the last utterances answered in each scope."""
+    """Registry, evidence, and the last utterances answered in each scope.
+
+    What it writes is signed with `signer`, if there is one.
+    """
 
     policy: Policy
     registry: Registry = field(default_factory=Registry)
+    trust: Trust = ANYONE
+    signer: SigningKey | None = None
     evidence: Evidence = field(default_factory=Evidence)
     recent: Map[str, tuple[Tokens, ...]] = field(default_factory=Map)
 
@@ -186,7 +192,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     """Gather what the checks need; decide on a proposal."""
     match event:
         case VersionChanged():
-            return replace(state, registry=folded(state.registry, event)), ()
+            registry, refused = taken(state.registry, event, state.trust, "registrar")
+            return replace(state, registry=registry), refused
         case ComparisonMade():
             return replace(state, evidence=fold(state.evidence, atom_of(event))), ()
         case AnswerGiven():
@@ -203,7 +210,7 @@ def _checkpoint(
 ) -> Iterable[RegistryCheckpoint]:
     """Yield a checkpoint after every hundredth change set, for whoever folds them to verify."""
     if isinstance(decided, VersionChanged) and decided.ordinal % CHECKPOINT_EVERY == 0:
-        registry = folded(state.registry, decided)
+        registry = folded(state.registry, decided, state.trust)
         yield RegistryCheckpoint(
             ordinal=registry.ordinal,
             scope=decided.scope,
@@ -247,7 +254,7 @@ def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalR
         return ProposalRefused(
             scope=event.scope, actor=event.actor, changes=event.changes, checks=tuple(made)
         )
-    return VersionChanged(
+    changed = VersionChanged(
         ordinal=state.registry.ordinal + 1,
         scope=event.scope,
         actor=event.actor,
@@ -258,16 +265,19 @@ def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalR
         checks=tuple(made),
         previous=event.previous,
     )
+    return changed if state.signer is None else sign(changed, state.signer)
 
 
-def registrar(policy: Policy = DEFAULT) -> Decider:
-    """Return the registrar node; one of it may run."""
+def registrar(
+    policy: Policy = DEFAULT, trust: Trust = ANYONE, signer: SigningKey | None = None
+) -> Decider:
+    """Return the registrar node; one of it may run. What `signer` signs, `trust` must accept."""
     return Decider(
         name="registrar",
         folds=("versions",),
         reads=("proposals", "evidence", "matches"),
         writes=("versions", "learning", "checkpoints"),
-        initial=State(policy),
+        initial=State(policy, trust=trust, signer=signer),
         decide=decide,
         is_rebuilt=True,
         doc="Runs the gate; the only writer of versions.",

@@ -10,6 +10,7 @@ from artifacts.policy import DEFAULT
 from artifacts.registry import Registry
 from streams.codec import encode
 from streams.events import AnswerGiven, Event, MatchAbstained, UtteranceAsked, VersionChanged
+from streams.signing import Trust
 from streams.transports import Record, Transport
 
 
@@ -23,7 +24,12 @@ class Replayed:
 
 
 async def replay(
-    transport: Transport, *, start: int = 0, end: int | None = None, against: int | None = None
+    transport: Transport,
+    trust: Trust,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    against: int | None = None,
 ) -> AsyncIterator[Replayed]:
     """Yield every decision with offset `start` ≤ offset < `end` of the utterances topic.
 
@@ -36,8 +42,8 @@ async def replay(
             if end is not None and record.offset >= end:
                 break
             asked[event.tenant, event.utterance_id] = event
-    registries = _Registries(transport)
-    fixed = await registry_at(transport, against) if against is not None else None
+    registries = _Registries(transport, trust)
+    fixed = await registry_at(transport, trust, against) if against is not None else None
     async for record, event in records(transport, ("matches", "fallbacks")):
         if not isinstance(event, AnswerGiven | MatchAbstained):
             continue
@@ -55,22 +61,24 @@ async def replay(
 class _Registries:
     """Folds versions forward only: decisions lie in the order of their revisions."""
 
-    def __init__(self, transport: Transport) -> None:
-        self.transport = transport
+    def __init__(self, transport: Transport, trust: Trust) -> None:
+        self.transport, self.trust = transport, trust
         self.registry = Registry()
-        self.changes: dict[int, VersionChanged] | None = None
+        self.changes: list[VersionChanged] | None = None
+        self.read = 0
 
     async def at(self, ordinal: int) -> Registry:
         if self.changes is None:
-            self.changes = {
-                event.ordinal: event
+            self.changes = [
+                event
                 async for _, event in records(self.transport, ("versions",))
                 if isinstance(event, VersionChanged)
-            }
+            ]
         if ordinal < self.registry.ordinal:
-            self.registry = Registry()
-        while self.registry.ordinal < ordinal and self.registry.ordinal + 1 in self.changes:
-            self.registry = folded(self.registry, self.changes[self.registry.ordinal + 1])
+            self.registry, self.read = Registry(), 0
+        while self.registry.ordinal < ordinal and self.read < len(self.changes):
+            self.registry = folded(self.registry, self.changes[self.read], self.trust)
+            self.read += 1
         return self.registry
 
 

@@ -49,6 +49,7 @@ class Running:
     """A node on a transport, with its state, its place in its group and its reader of the folds."""
 
     node: Node
+    transport: Transport
     subscription: Subscription
     clock: Clock
     decode: Decode
@@ -61,7 +62,8 @@ async def start(node: Node, transport: Transport, clock: Clock, decode: Decode =
 
     It subscribes first: a place that only one process may hold is taken before the topics are read.
     """
-    running = Running(node, await transport.subscribe(node.name, node.reads), clock, decode)
+    subscription = await transport.subscribe(node.name, node.reads)
+    running = Running(node, transport, subscription, clock, decode)
     if isinstance(node, Decider):
         running.state = node.initial
         if node.folds:
@@ -72,15 +74,20 @@ async def start(node: Node, transport: Transport, clock: Clock, decode: Decode =
     return running
 
 
-async def fold(running: Running) -> None:
-    """Take into the state what has come on the fold topics."""
+async def fold(running: Running) -> Sequence[Event]:
+    """Take into the state what has come on the fold topics; return what the node says to it.
+
+    What it says of the past, at a start, it has said before.
+    """
     reader, node = running.folds, running.node
     if reader is None:
-        return
+        return ()
     assert isinstance(node, Decider)
+    said: list[Event] = []
     while records := await reader.read(_READ_AHEAD):
         for record in records:
-            _refold(running, node, record)
+            said += _refold(running, node, record)
+    return said
 
 
 async def _rebuild(running: Running, node: Decider, transport: Transport) -> None:
@@ -91,17 +98,21 @@ async def _rebuild(running: Running, node: Decider, transport: Transport) -> Non
             _refold(running, node, record)
 
 
-def _refold(running: Running, node: Decider, record: Record) -> None:
+def _refold(running: Running, node: Decider, record: Record) -> Sequence[Event]:
     """Take a record into the state; one that cannot be used was rejected when it was read."""
     event = running.decode(record)
     if not isinstance(event, Undecodable):
         with contextlib.suppress(Exception):
-            running.state, _ = node.decide(running.state, event)
+            running.state, said = node.decide(running.state, event)
+            return said
+    return ()
 
 
 async def step(running: Running) -> int:
     """Handle one batch, one record after the other; return how many records were read."""
-    await fold(running)
+    if said := await fold(running):
+        now = running.clock()
+        await running.transport.publish([encode(event, timestamp=now) for event in said])
     records = await running.subscription.poll(running.node.batch)
     if records:
         await running.subscription.publish([await handled(running, r) for r in records])

@@ -3,27 +3,61 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
-from pydantic.functional_validators import BeforeValidator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from streams.signing import PublicKey, SigningKey, Trust, read_key
 from streams.topic_plan import Layout
 from streams.transports.kafka_connection import KafkaConnection, SaslMechanism, SecurityProtocol
 
 
 def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+    """Return the parts of a list; an empty text, which is how a variable is unset, has none."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def _private(secret: SecretStr) -> SecretStr:
+    read_key(secret.get_secret_value())
+    return secret
+
+
+def _private_file(path: Path) -> Path:
+    read_key_file(path)
+    return path
+
+
+def _public(keys: tuple[str, ...]) -> tuple[str, ...]:
+    for number, key in enumerate(keys, 1):
+        try:
+            read_key(key)
+        except ValueError as error:
+            raise ValueError(f"key {number} of {len(keys)}: {error}") from None
+    return keys
+
+
+def read_key_file(path: Path) -> SigningKey:
+    """Return the private key in a file; raise ValueError, which names the file, for any other."""
+    try:
+        return SigningKey(read_key(path.read_text(encoding="ascii")))
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise ValueError(f"{path}: holds no Ed25519 key in base64") from None
 
 
 class Settings(BaseSettings):
     """Everything that can be set. Secrets are masked when printed."""
 
-    model_config = SettingsConfigDict(env_prefix="KAPPA_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="KAPPA_", frozen=True, hide_input_in_errors=True)
 
     data: Path = Field(Path("kappa-data"), description="Directory of the embedded log.")
     host: str = Field("127.0.0.1", description="Address that the service listens on.")
     port: int = Field(8642, ge=0, le=65535, description="Port; 0 takes a free one.")
     teacher: str = Field("demo", description="`demo`, `recorded:LOG.jsonl` or `none`.")
+    window: int = Field(64, ge=1, le=10_000, description="Questions to the teacher at once.")
     max_risk: float = Field(0.01, gt=0, lt=1, description="Ceiling of the expected risk.")
     audit_rate: float = Field(0.03, ge=0, le=1, description="Share of answers that are audited.")
     audit_seed: SecretStr = Field(
@@ -45,7 +79,6 @@ class Settings(BaseSettings):
         None, validate_default=True, description="SASL password."
     )
     kafka_ca_file: Path | None = Field(None, description="PEM of the authority of TLS brokers.")
-
     partitions: int = Field(
         4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
     )
@@ -54,6 +87,18 @@ class Settings(BaseSettings):
     )
     retention_days: int = Field(
         30, ge=1, le=36_500, description="How long traffic is kept, and replay reaches back."
+    )
+    signing_key: Annotated[SecretStr, AfterValidator(_private)] | None = Field(
+        None, description="Ed25519 key, base64 of 32 bytes: the registrar signs with it."
+    )
+    signing_key_file: Annotated[Path, AfterValidator(_private_file)] | None = Field(
+        None, description="File that holds the signing key, instead of KAPPA_SIGNING_KEY."
+    )
+    verify_keys: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_public)
+    ] = Field((), description="Public keys, base64: only change sets signed with one are folded.")
+    signed_from: int = Field(
+        1, ge=1, description="Ordinal of the first change set that has to be signed."
     )
 
     @field_validator("kafka")
@@ -76,6 +121,32 @@ class Settings(BaseSettings):
     def layout(self) -> Layout:
         """Return how topics are to be spread, copied and kept."""
         return Layout(self.partitions, self.replication, self.retention_days)
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> "Settings":
+        """Refuse a signing key whose change sets nobody here would fold."""
+        if self.signing_key is not None and self.signing_key_file is not None:
+            raise ValueError("KAPPA_SIGNING_KEY and KAPPA_SIGNING_KEY_FILE: give one of them")
+        signer = self.signer()
+        if signer is not None and signer.public not in self.trust().keys:
+            raise ValueError(
+                f"KAPPA_VERIFY_KEYS lacks {signer.public.text}, the public key of the signing key"
+            )
+        return self
+
+    def signer(self) -> SigningKey | None:
+        """Return the key that the registrar signs with, if there is one."""
+        if self.signing_key is not None:
+            return SigningKey(read_key(self.signing_key.get_secret_value()))
+        return None if self.signing_key_file is None else read_key_file(self.signing_key_file)
+
+    def trust(self) -> Trust:
+        """Return whose change sets are folded: by default those of our own signing key."""
+        keys = tuple(PublicKey(read_key(key)) for key in self.verify_keys)
+        signer = self.signer()
+        if not keys and signer is not None:
+            keys = (signer.public,)
+        return Trust(keys, self.signed_from)
 
     def connection(self) -> KafkaConnection | None:
         """Return how the cluster is reached; None where the embedded log is used."""

@@ -340,6 +340,15 @@ class VersionChanged(Event):
     signature: str | None = None
 
 
+class VersionRefused(Event):
+    """A node did not fold a change set, and goes on with the registry that it has."""
+
+    ordinal: int
+    scope: str
+    node: str
+    reason: str
+
+
 class RegistryCheckpoint(Event):
     """Where a fold of the versions stood: its ordinal, its digest, its families."""
 

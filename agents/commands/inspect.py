@@ -17,6 +17,7 @@ from agents.commands.shared import (
     json_option,
     open_reader,
     print_json,
+    settings_from,
 )
 from agents.explain import explain
 from agents.fallback import hash_draw
@@ -56,7 +57,8 @@ def read(data: Path, reader: Callable[[Transport], Awaitable[_T]]) -> _T:
 @json_option
 def explain_command(utterance_id: str, tenant: str | None, data: Path, as_json: bool) -> None:
     """Show why an utterance was answered as it was."""
-    document = read(data, lambda log: explain(log, utterance_id, tenant))
+    trust = settings_from().trust()
+    document = read(data, lambda log: explain(log, trust, utterance_id, tenant))
     if document is None:
         fail(f"{data}: no utterance {utterance_id!r}", NO)
     if as_json:
@@ -76,7 +78,9 @@ def families_group() -> None:
 @json_option
 def families_list(stage: str | None, data: Path, as_json: bool) -> None:
     """List family versions with stage, grammar and evidence."""
-    rows = [row for row in read(data, family_rows) if stage in (None, row["stage"])]
+    trust = settings_from().trust()
+    found = read(data, lambda log: family_rows(log, trust))
+    rows = [row for row in found if stage in (None, row["stage"])]
     if as_json:
         print_json(rows)
     else:
@@ -91,8 +95,10 @@ def families_list(stage: str | None, data: Path, as_json: bool) -> None:
 def families_show(family: str, version: int | None, data: Path, as_json: bool) -> None:
     """Show all of one family: grammar, program, examples, evidence; --json gives the artifact."""
 
+    trust = settings_from().trust()
+
     async def reader(log: Transport) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        registry, evidence = await registry_at(log), await evidence_of(log)
+        registry, evidence = await registry_at(log, trust), await evidence_of(log)
         return [
             (family_row(entry, evidence), dict(entry.artifact.document))
             for entry in registry.in_order()
@@ -120,10 +126,12 @@ def replay_command(
 ) -> None:
     """Decide past utterances again: byte-identical, or every difference. Exit status 1 if any."""
 
+    trust = settings_from().trust()
+
     async def reader(log: Transport) -> tuple[int, list[dict[str, Any]]]:
         count = 0
         differing: list[dict[str, Any]] = []
-        async for again in replay(log, start=start, end=end, against=against):
+        async for again in replay(log, trust, start=start, end=end, against=against):
             count += 1
             if again.difference is not None:
                 differing.append(

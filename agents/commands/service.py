@@ -11,7 +11,6 @@ from typing import Any
 import click
 import httpx
 import uvicorn
-from pydantic import ValidationError
 
 from agents.commands.shared import (
     BAD_INPUT,
@@ -21,6 +20,7 @@ from agents.commands.shared import (
     json_option,
     open_writer,
     print_json,
+    settings_from,
 )
 from agents.console.app import console
 from agents.fallback import hash_draw
@@ -38,18 +38,6 @@ from streams.transports import TransportError
 
 ENDPOINT_NAME = "endpoint"
 """File in the data directory with the URL of the running service."""
-
-
-def settings_from(**given: Any) -> Settings:
-    """Return the settings of the environment, overridden by the options that were given."""
-    try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        listed = "; ".join(
-            f"KAPPA_{'_'.join(map(str, d['loc'])).upper()}: {d['msg']}"
-            for d in error.errors(include_url=False, include_input=False)
-        )
-        fail(listed, BAD_INPUT)
 
 
 def teacher_named(name: str) -> Teacher:
@@ -91,16 +79,21 @@ def up_command(**given: Any) -> None:
         audit_rate=settings.audit_rate,
         trusted=settings.trusted_sources,
         policy=policy_for(settings.max_risk),
+        trust=settings.trust(),
+        signer=settings.signer(),
     )
     try:
-        asyncio.run(_serve(Service(log, nodes), settings))
+        asyncio.run(_serve(Service(log, nodes, settings.window), settings))
     except TransportError as error:
         fail(str(error), BAD_INPUT)
 
 
 async def _serve(service: Service, settings: Settings) -> None:
     config = uvicorn.Config(
-        console(service), host=settings.host, port=settings.port, log_level="warning"
+        console(service, settings.trust()),
+        host=settings.host,
+        port=settings.port,
+        log_level="warning",
     )
     server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:

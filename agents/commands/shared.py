@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+from pydantic import ValidationError
 
+from agents.settings import Settings
 from streams.transports import TransportError
 from streams.transports.embedded import EmbeddedLog
 
@@ -37,6 +39,26 @@ def fail(message: str, status: int) -> NoReturn:
     """Say what is wrong on stderr and leave with this exit status."""
     click.echo(f"kappa: {message}", err=True)
     raise SystemExit(status)
+
+
+def settings_from(**given: Any) -> Settings:
+    """Return the settings of the environment, overridden by the options that were given."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        fail("; ".join(setting_problems(error)), BAD_INPUT)
+
+
+def setting_problems(error: ValidationError) -> list[str]:
+    """Return what is wrong with each setting, without the values."""
+    return [
+        f"KAPPA_{'_'.join(map(str, d['loc'])).upper()}: {_said(d)}" if d["loc"] else _said(d)
+        for d in error.errors(include_url=False, include_input=False)
+    ]
+
+
+def _said(details: Mapping[str, Any]) -> str:
+    return str(details["msg"]).removeprefix("Value error, ")
 
 
 def open_reader(data: Path) -> EmbeddedLog:

@@ -21,6 +21,7 @@ from agents.explain import explain
 from agents.families import family_rows
 from agents.service import Service, UnknownAnswer
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
+from streams.signing import ANYONE, Trust
 
 MAX_BODY = 256 * 1024
 MAX_WAIT = 60.0
@@ -118,8 +119,8 @@ def _problems(error: ValidationError) -> _Refused:
     return _Refused(400, listed)
 
 
-def console(service: Service) -> Starlette:
-    """Return the application on a service."""
+def console(service: Service, trust: Trust = ANYONE) -> Starlette:
+    """Return the application on a service whose nodes fold what `trust` accepts."""
 
     async def ask(request: Request) -> Response:
         try:
@@ -164,13 +165,13 @@ def console(service: Service) -> Starlette:
 
     async def explained(request: Request) -> Response:
         tenant = request.query_params.get("tenant", "default")
-        document = await explain(service.transport, request.path_params["id"], tenant)
+        document = await explain(service.transport, trust, request.path_params["id"], tenant)
         if document is None:
             return _Refused(404, "no such utterance").response
         return JSONResponse(document)
 
     async def families(request: Request) -> Response:
-        return JSONResponse(await family_rows(service.transport))
+        return JSONResponse(await family_rows(service.transport, trust))
 
     async def live(request: Request) -> Response:
         failed = service.failure

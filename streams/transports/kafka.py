@@ -29,7 +29,6 @@ from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
 from streams.topics import RECORD_LIMIT, TOPIC_NAMES, TOPICS
 from streams.transports import (
@@ -42,13 +41,16 @@ from streams.transports import (
     TurnLost,
 )
 from streams.transports import kafka_reading as reading
-from streams.transports.kafka_client import RETRY_BACKOFF_MS, consumer, partitions
+from streams.transports.kafka_client import (
+    RETRY_BACKOFF_MS,
+    consumer,
+    partition_for,
+    partitions,
+)
 from streams.transports.kafka_connection import KafkaConnection
 from streams.transports.kafka_errors import reaching
 
 _BATCH_BYTES = 262_144
-_REQUEST_BYTES = RECORD_LIMIT
-_partition_of = DefaultPartitioner()
 _FOLLOWING = frozenset(topic.name for topic in TOPICS if topic.as_input)
 
 
@@ -125,13 +127,9 @@ class _Producer:
 
     def _partition(self, out: Outgoing, cause: int | None) -> int:
         count = self.counts[out.topic]
-        if count == 1:
-            return 0
         if cause is not None and cause < count and out.topic in _FOLLOWING:
             return cause
-        numbers = list(range(count))
-        chosen: int = _partition_of(None if out.key is None else out.key.encode(), numbers, numbers)
-        return chosen
+        return partition_for(out.key, count)
 
     async def _send_to(
         self, topic: str, partition: int, records: Sequence[Outgoing], futures: list[Any]
@@ -203,7 +201,7 @@ class KafkaSubscription:
             transaction_timeout_ms=timing.transaction_ms,
             acks="all",
             max_batch_size=_BATCH_BYTES,
-            max_request_size=_REQUEST_BYTES,
+            max_request_size=RECORD_LIMIT,
             retry_backoff_ms=RETRY_BACKOFF_MS,
         )
         with reaching(connection):
@@ -413,7 +411,7 @@ class KafkaLog:
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=_BATCH_BYTES,
-                max_request_size=_REQUEST_BYTES,
+                max_request_size=RECORD_LIMIT,
                 retry_backoff_ms=RETRY_BACKOFF_MS,
             )
             with reaching(self.connection):

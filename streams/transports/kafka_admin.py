@@ -41,7 +41,7 @@ ANSWER_LIMIT_MS = 10_000
 SETTLE_LIMIT_S = 20.0
 """How long a change may take until the cluster shows it."""
 
-_TICK_S = 0.05
+TICK_S = 0.05
 _TOPIC = 2
 _SET = 0
 _UNKNOWN_TOPIC, _FORBIDDEN_TOPIC, _ALREADY_THERE = 3, 29, 36
@@ -75,7 +75,7 @@ async def apply(
             is_settled = found.has_leaders and not any(map(is_fixable, left))
             if is_settled or asyncio.get_running_loop().time() > deadline:
                 return left
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(TICK_S)
 
 
 def _shapes(

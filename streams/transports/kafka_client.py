@@ -22,6 +22,7 @@ from aiokafka.errors import (
     GroupLoadInProgressError,
     for_code,
 )
+from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.types import (
@@ -41,6 +42,8 @@ from streams.transports.kafka_connection import KafkaConnection
 from streams.transports.kafka_errors import reaching
 
 aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
+
+_chosen = DefaultPartitioner()
 
 RETRY_BACKOFF_MS = 5
 """How long a producer waits before it asks a broker again; aiokafka's own is 100."""
@@ -191,3 +194,12 @@ async def partitions(connection: KafkaConnection, topics: Sequence[str]) -> dict
             "not see them; make them with `kappa topics apply`"
         )
     return {topic: len(numbers) for topic, numbers in found.items() if numbers}
+
+
+def partition_for(key: str | None, count: int) -> int:
+    """Return the partition of a record with `key`, as every Kafka client chooses it (murmur2)."""
+    if count == 1:
+        return 0
+    numbers = list(range(count))
+    chosen: int = _chosen(None if key is None else key.encode(), numbers, numbers)
+    return chosen

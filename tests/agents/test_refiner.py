@@ -24,7 +24,9 @@ from streams.events import (
     TeacherReplied,
     VersionChanged,
     VersionProposed,
+    VersionRefused,
 )
+from streams.signing import ANYONE
 from tests.agents.worlds import TENANT, change, changed, minutes, proposal, registry_of, served
 
 TEXT = "3 minutes to seconds"
@@ -356,5 +358,7 @@ def test_changes_that_do_not_fit_are_not_folded() -> None:
     registry = world.state.registry
     skipped = changed(registry.ordinal + 2, proposal([change("m", 1, RIGHT, "retired")]))
     assert isinstance(skipped, VersionChanged)
-    assert world.sent(skipped) == []
-    assert world.state.registry is registry is folded(registry, skipped)
+    (refused,) = world.sent(skipped)
+    assert isinstance(refused, VersionRefused)
+    assert (refused.node, refused.ordinal) == ("refiner", skipped.ordinal)
+    assert world.state.registry is registry is folded(registry, skipped, ANYONE)

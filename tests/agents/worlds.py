@@ -22,6 +22,7 @@ from streams.events import (
     VersionChanged,
     VersionProposed,
 )
+from streams.signing import ANYONE
 
 TENANT = "acme"
 
@@ -110,7 +111,7 @@ def registry_of(
         for step in stages:
             wanted = proposal([change(family, 1, artifact, step)], [artifact], scope=scope)
             event = changed(registry.ordinal + 1, wanted)
-            after = folded(registry, event)
+            after = folded(registry, event, ANYONE)
             assert after.ordinal == event.ordinal
             registry = after
             events.append(event)

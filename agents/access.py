@@ -48,17 +48,13 @@ def access_rules(nodes: Sequence[Node], connection: KafkaConnection) -> tuple[Ac
     rules: list[AccessRule] = []
     for node in nodes:
         folds = node.folds if isinstance(node, Decider) else ()
-        rules += _agent(
-            connection,
-            node.name,
-            (*folds, *node.reads),
-            (*node.writes, "rejected"),
-            topics_of(node),
-        )
-        rules.append(_rule(connection, node.name, "read", "group", node.name))
+        reads, writes = (*folds, *node.reads), (*node.writes, "rejected")
+        rules += _agent(connection, node.name, reads, writes, topics_of(node))
+        group = connection.named(node.name)
+        rules.append(AccessRule(principal(node.name), "read", "group", group))
     rules += _agent(connection, CONSOLE, TOPIC_NAMES, CONSOLE_WRITES, TOPIC_NAMES)
     rules += [
-        _rule(connection, OPERATOR, operation, "topic", name)
+        _rule(connection, OPERATOR, operation, name)
         for operation in _ADMINISTERS
         for name in TOPIC_NAMES
     ]
@@ -79,9 +75,7 @@ def _agent(
         ("describe-configs", checks),
     )
     rules = [
-        _rule(connection, agent, operation, "topic", name)
-        for operation, names in wishes
-        for name in names
+        _rule(connection, agent, operation, name) for operation, names in wishes for name in names
     ]
     transactions = connection.named(f"{agent}-")
     rules.append(
@@ -90,8 +84,5 @@ def _agent(
     return rules
 
 
-def _rule(
-    connection: KafkaConnection, agent: str, operation: Operation, resource: str, name: str
-) -> AccessRule:
-    kind = "group" if resource == "group" else "topic"
-    return AccessRule(principal(agent), operation, kind, connection.named(name))
+def _rule(connection: KafkaConnection, agent: str, operation: Operation, topic: str) -> AccessRule:
+    return AccessRule(principal(agent), operation, "topic", connection.named(topic))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+# In the order of Kafka's codes, from 2 on.
 Operation = Literal[
     "all", "read", "write", "create", "delete", "alter", "describe", "cluster-action",
     "describe-configs", "alter-configs", "idempotent-write", "unknown",

@@ -13,6 +13,7 @@ from agents.commands.inspect import (
 from agents.commands.keys import keys_group
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
+from agents.commands.topics import topics_group
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -36,5 +37,6 @@ for command in (
     schemas_command,
     rejected_group,
     keys_group,
+    topics_group,
 ):
     main.add_command(command)

@@ -79,9 +79,14 @@ class Settings(BaseSettings):
         None, validate_default=True, description="SASL password."
     )
     kafka_ca_file: Path | None = Field(None, description="PEM of the authority of TLS brokers.")
-
-    stall_after: float = Field(
-        300, gt=0, description="Seconds without progress before records make a node not alive."
+    partitions: int = Field(
+        4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
+    )
+    replication: int = Field(
+        3, ge=1, le=100, description="Copies of each partition; all but one must be in sync."
+    )
+    retention_days: int = Field(
+        30, ge=1, le=36_500, description="How long traffic is kept, and replay reaches back."
     )
     signing_key: Annotated[SecretStr, AfterValidator(_private)] | None = Field(
         None, description="Ed25519 key, base64 of 32 bytes: the registrar signs with it."
@@ -95,6 +100,27 @@ class Settings(BaseSettings):
     signed_from: int = Field(
         1, ge=1, description="Ordinal of the first change set that has to be signed."
     )
+
+    @field_validator("kafka")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        for address in () if value is None else value.split(","):
+            host, _, port = address.rpartition(":")
+            if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+                raise ValueError(f"{address!r} is not HOST:PORT")
+        return value
+
+    @field_validator("kafka_password")
+    @classmethod
+    def _is_complete(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        security = info.data.get("kafka_security", "")
+        if security.startswith("SASL") and not (value and info.data.get("kafka_username")):
+            raise ValueError(f"{security} needs KAPPA_KAFKA_USERNAME and KAPPA_KAFKA_PASSWORD")
+        return value
+
+    def layout(self) -> Layout:
+        """Return how topics are to be spread, copied and kept."""
+        return Layout(self.partitions, self.replication, self.retention_days)
 
     @model_validator(mode="after")
     def _keys_fit(self) -> "Settings":
@@ -121,37 +147,6 @@ class Settings(BaseSettings):
         if not keys and signer is not None:
             keys = (signer.public,)
         return Trust(keys, self.signed_from)
-
-    partitions: int = Field(
-        4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
-    )
-    replication: int = Field(
-        3, ge=1, le=100, description="Copies of each partition; all but one must be in sync."
-    )
-    retention_days: int = Field(
-        30, ge=1, le=36_500, description="How long traffic is kept, and replay reaches back."
-    )
-
-    @field_validator("kafka")
-    @classmethod
-    def _is_address(cls, value: str | None) -> str | None:
-        for address in () if value is None else value.split(","):
-            host, _, port = address.rpartition(":")
-            if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-                raise ValueError(f"{address!r} is not HOST:PORT")
-        return value
-
-    @field_validator("kafka_password")
-    @classmethod
-    def _is_complete(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        security = info.data.get("kafka_security", "")
-        if security.startswith("SASL") and not (value and info.data.get("kafka_username")):
-            raise ValueError(f"{security} needs KAPPA_KAFKA_USERNAME and KAPPA_KAFKA_PASSWORD")
-        return value
-
-    def layout(self) -> Layout:
-        """Return how topics are to be spread, copied and kept."""
-        return Layout(self.partitions, self.replication, self.retention_days)
 
     def connection(self) -> KafkaConnection | None:
         """Return how the cluster is reached; None where the embedded log is used."""

@@ -5,8 +5,9 @@ Everybody reads it here: the codec, the transports, the schemas, `kappa topics`.
 *Spread*: what there is a record of per utterance is spread over the setting's number of partitions,
 the same for all; everything else has one partition, so that whoever reads it sees one order.
 *As input*: an answer follows its utterance. Such a record goes to the partition of the record that
-it follows from, where that lies on a topic that is spread, too; else to the one of its key. A key
-alone would not do: an audit's key is the utterance, its utterance's key may be the session.
+it follows from, so that a matcher's answers keep the order of what it read; a key alone would not
+do, for an audit's key is the utterance and its utterance's key may be the session. (A recall
+follows from feedback, which has one partition.)
 *Kept*: what was learned is kept for ever, as is the log of record; traffic is kept for a retention
 time, which is how far replay, `explain` and a learner's memory of what it has not learned yet reach
 back. Only checkpoints are compacted; versions never are, for a replay needs every one of them.

@@ -8,7 +8,11 @@ from typing import Any, NoReturn, TypeVar
 import click
 from pydantic import ValidationError
 
+from agents.fallback import hash_draw
+from agents.node import Node
+from agents.pipeline import pipeline
 from agents.settings import Settings
+from agents.teachers.scripted import ScriptedTeacher
 from streams.transports import TransportError
 from streams.transports.embedded import EmbeddedLog
 
@@ -59,6 +63,11 @@ def setting_problems(error: ValidationError) -> list[str]:
 
 def _said(details: Mapping[str, Any]) -> str:
     return str(details["msg"]).removeprefix("Value error, ")
+
+
+def graph() -> tuple[Node, ...]:
+    """Return the pipeline as a graph to look at; it is not to be run."""
+    return pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
 
 
 def open_reader(data: Path) -> EmbeddedLog:

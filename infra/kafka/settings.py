@@ -10,6 +10,12 @@ from string import Template
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_PORT = 19092
+AGENTS = (
+    "matcher", "fallback", "refiner", "registrar", "auditor", "distiller", "inducer", "console",
+    "operator",
+)  # fmt: skip
+"""The users of `kappa topics acls`; a test holds the two against each other."""
+
 # Below the ports that systems give to outgoing connections, which could take a free one from us.
 _FREE_PORTS = range(20_000, 30_000)
 
@@ -50,12 +56,12 @@ def planned_nodes(count: int, port: int | None, *, sasl: bool) -> tuple[Node, ..
 
 
 def new_users() -> tuple[User, ...]:
-    """A superuser, one for whom the tests make rules, and one without any; fresh passwords."""
-    return (
-        User("admin", secrets.token_hex(8), True),
-        User("kappa", secrets.token_hex(8), False),
-        User("stranger", secrets.token_hex(8), False),
-    )
+    """A superuser, one for whom the tests make rules, one without any, and one for each agent.
+
+    `kappa topics apply --acls` makes the agents' rules. The passwords are fresh.
+    """
+    names = ("admin", "kappa", "stranger", *(f"kappa-{agent}" for agent in AGENTS))
+    return tuple(User(name, secrets.token_hex(8), name == "admin") for name in names)
 
 
 def free_ports() -> Iterator[int]:

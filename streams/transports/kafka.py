@@ -48,10 +48,10 @@ from streams.transports.kafka_client import (
     partitions,
 )
 from streams.transports.kafka_connection import KafkaConnection
-from streams.transports.kafka_errors import client_options, reaching
+from streams.transports.kafka_errors import reaching
 
 _BATCH_BYTES = 262_144
-_AS_INPUT = frozenset(topic.name for topic in TOPICS if topic.as_input)
+_FOLLOWING = frozenset(topic.name for topic in TOPICS if topic.as_input)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class _Producer:
 
     def _partition(self, out: Outgoing, cause: int | None) -> int:
         count = self.counts[out.topic]
-        if cause is not None and cause < count and out.topic in _AS_INPUT:
+        if cause is not None and cause < count and out.topic in _FOLLOWING:
             return cause
         return partition_for(out.key, count)
 

@@ -6,12 +6,10 @@ of it, so that an operator's own entries would go.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import for_code
 from aiokafka.protocol.admin import (
     CreatePartitionsRequest,
     CreateTopicsRequest,
@@ -35,19 +33,18 @@ from streams.topic_plan import (
     wanted,
 )
 from streams.topics import TOPICS
-from streams.transports import AccessRefused, LogUnavailable
+from streams.transports.kafka_client import client
 from streams.transports.kafka_connection import KafkaConnection
-from streams.transports.kafka_errors import client_options, reaching
+from streams.transports.kafka_errors import forbidden
 
 ANSWER_LIMIT_MS = 10_000
 SETTLE_LIMIT_S = 20.0
 """How long a change may take until the cluster shows it."""
 
-_TICK_S = 0.05
+TICK_S = 0.05
 _TOPIC = 2
 _SET = 0
-_UNKNOWN_TOPIC, _ALREADY_THERE = 3, 36
-_REFUSALS = {29: "topic", 30: "group", 31: "cluster", 53: "transactional id"}
+_UNKNOWN_TOPIC, _FORBIDDEN_TOPIC, _ALREADY_THERE = 3, 29, 36
 
 
 async def drift(
@@ -58,27 +55,27 @@ async def drift(
     `names` limits it to some of our topics, such as those that an agent may see. Raises Unreachable
     and AccessRefused.
     """
-    async with opened(connection) as client:
+    async with client(connection) as asking:
         shapes = _shapes(connection, layout, names)
-        return differences(shapes, await _found(client, connection, list(shapes)))
+        return differences(shapes, await _found(asking, connection, list(shapes)))
 
 
 async def apply(
     connection: KafkaConnection, layout: Layout, names: Collection[str] | None = None
 ) -> list[Difference]:
     """Mend what can be mended, wait until the cluster shows it, and return what still differs."""
-    async with opened(connection) as client:
+    async with client(connection) as asking:
         shapes = _shapes(connection, layout, names)
-        for difference in differences(shapes, await _found(client, connection, list(shapes))):
-            await _mend(client, connection, difference)
+        for difference in differences(shapes, await _found(asking, connection, list(shapes))):
+            await _mend(asking, connection, difference)
         deadline = asyncio.get_running_loop().time() + SETTLE_LIMIT_S
         while True:
-            found = await _found(client, connection, list(shapes))
+            found = await _found(asking, connection, list(shapes))
             left = differences(shapes, found)
             is_settled = found.has_leaders and not any(map(is_fixable, left))
             if is_settled or asyncio.get_running_loop().time() > deadline:
                 return left
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(TICK_S)
 
 
 def _shapes(
@@ -88,52 +85,26 @@ def _shapes(
     return wanted(layout, connection.named, topics)
 
 
-@contextlib.asynccontextmanager
-async def opened(connection: KafkaConnection) -> AsyncIterator[AIOKafkaClient]:
-    """Connect to the cluster; raise Unreachable or AccessRefused, now and in the block."""
-    options = client_options(connection)
-    client = AIOKafkaClient(**options, request_timeout_ms=ANSWER_LIMIT_MS)
-    with reaching(connection):
-        try:
-            await client.bootstrap()
-            yield client
-        finally:
-            await client.close()
-
-
-async def send(client: AIOKafkaClient, request: Request[Any]) -> dict[str, Any]:
+async def send(asking: AIOKafkaClient, request: Request[Any]) -> dict[str, Any]:
     """Return the response of any broker as an object; brokers pass on what is not theirs."""
-    response: Response = await client.send(client.get_random_node(), request)
-    found: dict[str, Any] = response.to_object()
-    return found
-
-
-def refused(connection: KafkaConnection, what: str, code: int, message: str | None) -> Exception:
-    """Return what to raise when the cluster refuses `what`."""
-    error = for_code(code)
-    if code in _REFUSALS:
-        who = "without a password" if connection.username is None else f"as {connection.username!r}"
-        return AccessRefused(
-            f"{connection.bootstrap} does not allow us, {who}, to {what} "
-            f"({error.__name__}): grant what `kappa topics acls` lists"
-        )
-    reason = message or getattr(error, "description", None) or error.__name__
-    return LogUnavailable(f"{connection.bootstrap} refuses to {what}: {reason}")
+    response = await asking.send(asking.get_random_node(), request)
+    made: dict[str, Any] = response.to_object()
+    return made
 
 
 async def _found(
-    client: AIOKafkaClient, connection: KafkaConnection, names: Sequence[str]
+    asking: AIOKafkaClient, connection: KafkaConnection, names: Sequence[str]
 ) -> Found:
     """Ask for topics by name: a list of all would leave out those that we may not see."""
-    metadata = await send(client, MetadataRequest(names, allow_auto_topic_creation=False))
+    metadata = await send(asking, MetadataRequest(names, allow_auto_topic_creation=False))
     there: dict[str, list[dict[str, Any]]] = {}
     for topic in metadata["topics"]:
         code, name = topic["error_code"], topic["topic"]
-        if code in _REFUSALS:
-            raise refused(connection, f"describe topic {name!r}", code, None)
+        if code == _FORBIDDEN_TOPIC:
+            raise forbidden(connection, f"describe topic {name!r}", code, None)
         if code != _UNKNOWN_TOPIC:
             there[name] = topic["partitions"]
-    config = await _config(client, connection, list(there))
+    config = await _config(asking, connection, list(there))
     return Found(
         brokers=len(metadata["brokers"]),
         topics={
@@ -146,31 +117,32 @@ async def _found(
 
 
 async def _config(
-    client: AIOKafkaClient, connection: KafkaConnection, names: Sequence[str]
+    asking: AIOKafkaClient, connection: KafkaConnection, names: Sequence[str]
 ) -> Mapping[str, Mapping[str, str]]:
     """Return the configuration in force by topic, brokers' defaults included."""
     resources = [(_TOPIC, name, None) for name in names]
-    response = await send(client, DescribeConfigsRequest(resources))
+    response = await send(asking, DescribeConfigsRequest(resources))
     made: dict[str, Mapping[str, str]] = {}
     for row in response["resources"]:
         name = row["resource_name"]
         if row["error_code"]:
             what = f"read the configuration of topic {name!r}"
-            raise refused(connection, what, row["error_code"], row["error_message"])
+            raise forbidden(connection, what, row["error_code"], row["error_message"])
         entries = row["config_entries"]
         made[name] = {each["config_names"]: each["config_value"] for each in entries}
     return made
 
 
 async def _mend(
-    client: AIOKafkaClient, connection: KafkaConnection, difference: Difference
+    asking: AIOKafkaClient, connection: KafkaConnection, difference: Difference
 ) -> None:
+    request: Request[Any]
     match difference:
         case Create(topic, shape):
             what = f"create topic {topic!r}"
             config = list(shape.config.items())
-            new: Any = (topic, shape.partitions, shape.replication, [], config)
-            request = CreateTopicsRequest([new], ANSWER_LIMIT_MS, False)
+            wish: Any = (topic, shape.partitions, shape.replication, [], config)
+            request = CreateTopicsRequest([wish], ANSWER_LIMIT_MS, False)
         case AddPartitions(topic, given, want):
             what = f"add partitions to topic {topic!r}, {given} → {want}"
             request = CreatePartitionsRequest([(topic, (want, None))], ANSWER_LIMIT_MS, False)
@@ -179,10 +151,10 @@ async def _mend(
             request = _ChangeConfig(topic, entry, after)
         case Unfixable():
             return
-    response = await send(client, request)
+    response = await send(asking, request)
     for row in response.get("topic_errors") or response["resources"]:
         if row["error_code"] not in (0, _ALREADY_THERE):
-            raise refused(connection, what, row["error_code"], row["error_message"])
+            raise forbidden(connection, what, row["error_code"], row["error_message"])
 
 
 class _ChangeConfigResponse(Response):

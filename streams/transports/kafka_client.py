@@ -8,7 +8,8 @@ OffsetFetch v7 has `require_stable` (KIP-447): the broker answers "not yet" whil
 open on them.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +39,7 @@ from aiokafka.record import _crecords  # noqa: F401 - the pure-Python fallback i
 
 from streams.transports import LogUnavailable
 from streams.transports.kafka_connection import KafkaConnection
-from streams.transports.kafka_errors import client_options, reaching
+from streams.transports.kafka_errors import reaching
 
 aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
 
@@ -47,6 +48,7 @@ _chosen = DefaultPartitioner()
 RETRY_BACKOFF_MS = 5
 """How long a producer waits before it asks a broker again; aiokafka's own is 100."""
 
+_QUESTION_LIMIT_MS = 10_000
 _UNSTABLE = 88
 """UNSTABLE_OFFSET_COMMIT: a transaction is open on the offsets."""
 
@@ -145,6 +147,18 @@ def _asked_of(request: OffsetFetchRequest) -> Sequence[tuple[str, Sequence[int]]
 
 
 aiokafka.consumer.consumer.GroupCoordinator = _StableCoordinator
+
+
+@asynccontextmanager
+async def client(connection: KafkaConnection) -> AsyncIterator[AIOKafkaClient]:
+    """Connect for a few questions about the cluster; raise LogUnavailable, in the block too."""
+    with reaching(connection):
+        made = AIOKafkaClient(**connection.client(), request_timeout_ms=_QUESTION_LIMIT_MS)
+        try:
+            await made.bootstrap()
+            yield made
+        finally:
+            await made.close()
 
 
 async def consumer(connection: KafkaConnection, group: str | None, **options: Any) -> Any:

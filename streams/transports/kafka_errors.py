@@ -13,26 +13,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
     IllegalSaslStateError,
     IncompatibleBrokerVersion,
     KafkaConnectionError,
-    KafkaTimeoutError,
-    NodeNotReadyError,
-    RequestTimedOutError,
+    KafkaError,
     SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
     UnsupportedSaslMechanismError,
+    for_code,
 )
 
-from streams.transports import AccessRefused, TransportError, Unreachable
+from streams.transports import AccessRefused, LogUnavailable, Unreachable
 from streams.transports.kafka_connection import KafkaConnection
 
-_LOST = (
-    KafkaConnectionError,
-    NodeNotReadyError,
-    KafkaTimeoutError,
-    RequestTimedOutError,
-    TimeoutError,
-    OSError,
+_FORBIDDEN = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
 )
 
 
@@ -51,41 +52,42 @@ class _Reasons(logging.Handler):
 
 @contextlib.contextmanager
 def reaching(connection: KafkaConnection) -> Iterator[None]:
-    """Raise Unreachable or AccessRefused for what keeps a client in the block from the cluster."""
+    """Raise what a client in the block meets as LogUnavailable, Unreachable or AccessRefused."""
     reasons, logger = _Reasons(), logging.getLogger("aiokafka")
     logger.addHandler(reasons)
     try:
         yield
-    except _LOST as error:
-        raise explained(connection, [*reasons.seen, error]) from error
+    except (KafkaError, OSError) as error:  # TimeoutError is an OSError
+        found = [_explained(connection, each) for each in (*reasons.seen, error)]
+        refused = (each for each in found if isinstance(each, AccessRefused))
+        raise next(refused, found[0]) from error
     finally:
         logger.removeHandler(reasons)
 
 
-def client_options(connection: KafkaConnection) -> dict[str, Any]:
-    """Return the arguments of any client; raise AccessRefused when the CA file is of no use."""
-    try:
-        return connection.client()
-    except OSError as error:
-        raise AccessRefused(
-            f"{str(connection.ca_file)!r} cannot be used as the authority of TLS brokers "
-            f"({error.strerror or error}): set KAPPA_KAFKA_CA_FILE to its PEM file"
-        ) from error
+def forbidden(connection: KafkaConnection, what: str, code: int, said: str | None) -> Exception:
+    """Return what to raise when the cluster answers the wish to do `what` with an error code."""
+    error = for_code(code)
+    if issubclass(error, _FORBIDDEN):
+        return AccessRefused(
+            f"{connection.bootstrap} does not allow {_user(connection)} to {what}: "
+            "grant what `kappa topics acls` lists"
+        )
+    return LogUnavailable(f"{connection.bootstrap} refuses to {what}: {said or error.__name__}")
 
 
-def explained(connection: KafkaConnection, errors: list[BaseException]) -> TransportError:
-    """Return what to raise for these errors, the first refusal before all else."""
-    found = [_explained(connection, error) for error in errors]
-    refused = [each for each in found if isinstance(each, AccessRefused)]
-    return (refused or found)[0]
+def _user(connection: KafkaConnection) -> str:
+    if connection.username is None:
+        return "clients without a password"
+    return f"user {connection.username!r}"
 
 
-def _explained(connection: KafkaConnection, error: BaseException) -> TransportError:
+def _explained(connection: KafkaConnection, error: BaseException) -> LogUnavailable:
     where = connection.bootstrap
     match error:
         case SaslAuthenticationFailed():
             return AccessRefused(
-                f"{where} refuses the password of user {connection.username!r}: "
+                f"{where} refuses the password of {_user(connection)}: "
                 "check KAPPA_KAFKA_USERNAME and KAPPA_KAFKA_PASSWORD"
             )
         case UnsupportedSaslMechanismError():
@@ -95,7 +97,7 @@ def _explained(connection: KafkaConnection, error: BaseException) -> TransportEr
             )
         case IllegalSaslStateError():
             return AccessRefused(
-                f"{where} takes no logins here: choose another port, "
+                f"{where} takes no logins on this port: choose another one, "
                 f"or another KAPPA_KAFKA_SECURITY than {connection.security_protocol}"
             )
         case ssl.SSLCertVerificationError():
@@ -103,22 +105,38 @@ def _explained(connection: KafkaConnection, error: BaseException) -> TransportEr
                 f"{where} shows a certificate that is not trusted ({error.verify_message}): "
                 "set KAPPA_KAFKA_CA_FILE to the PEM file of its authority"
             )
-        case ssl.SSLError() | IncompatibleBrokerVersion() | ConnectionError() if not isinstance(
-            error, ConnectionRefusedError
+        case _ if isinstance(error, _FORBIDDEN):
+            return AccessRefused(
+                f"{where} does not allow this to {_user(connection)} ({error}): "
+                "grant what `kappa topics acls` lists"
+            )
+        case ConnectionRefusedError():
+            return _silent(connection, error)
+        case (
+            ssl.SSLError()
+            | ConnectionError()
+            | KafkaConnectionError()
+            | IncompatibleBrokerVersion()
         ):
-            return _closed(connection, error)
-        case KafkaConnectionError():
-            return _closed(connection, error)
-    reason = str(error) or type(error).__name__
+            return _broken_off(connection, error)
+        case OSError():
+            return _silent(connection, error)
+    return LogUnavailable(f"{where}: {error or type(error).__name__}")
+
+
+def _silent(connection: KafkaConnection, error: OSError) -> Unreachable:
     return Unreachable(
-        f"{where} does not answer ({reason}): check the address (--kafka, KAPPA_KAFKA) "
-        "and that a broker runs there"
+        f"{connection.bootstrap} does not answer ({_reason(error)}): check the address "
+        "(--kafka, KAPPA_KAFKA) and that a broker runs there"
     )
 
 
-def _closed(connection: KafkaConnection, error: BaseException) -> Unreachable:
-    reason = str(error) or type(error).__name__
+def _broken_off(connection: KafkaConnection, error: BaseException) -> Unreachable:
     return Unreachable(
-        f"{connection.bootstrap} breaks the connection off ({reason}): check the port, and that "
-        f"it speaks {connection.security_protocol} (KAPPA_KAFKA_SECURITY)"
+        f"{connection.bootstrap} breaks the connection off ({_reason(error)}): check the port, and "
+        f"that it speaks {connection.security_protocol} (KAPPA_KAFKA_SECURITY)"
     )
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) or type(error).__name__

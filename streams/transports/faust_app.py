@@ -32,7 +32,7 @@ from streams.transports import Fenced, Handled, Record
 from streams.transports.kafka import KafkaLog
 from streams.transports.kafka_client import partition_for
 from streams.transports.kafka_connection import KafkaConnection
-from streams.transports.kafka_errors import client_options, reaching
+from streams.transports.kafka_errors import reaching
 from streams.transports.kafka_reading import records_of
 
 _BATCH = 500
@@ -202,7 +202,7 @@ def _app(log: KafkaLog, group: str) -> Any:
 
 
 def _credentials(connection: KafkaConnection) -> Any:
-    context = client_options(connection).get("ssl_context")
+    context = connection.client().get("ssl_context")
     if connection.security_protocol.startswith("SASL"):
         return faust.SASLCredentials(
             username=connection.username,

@@ -196,7 +196,7 @@ class KafkaSubscription:
         connection, timing = self.log.connection, self.log.timing
         counts = await self.log.counts()
         made = AIOKafkaProducer(
-            **client_options(connection),
+            **connection.client(),
             transactional_id=connection.named(f"{self.group}-{self.log.slot}"),
             transaction_timeout_ms=timing.transaction_ms,
             acks="all",
@@ -407,7 +407,7 @@ class KafkaLog:
         """Append `outgoing` in order, without duplicates; on return all of them are stored."""
         if self._plain is None:
             made = AIOKafkaProducer(
-                **client_options(self.connection),
+                **self.connection.client(),
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=_BATCH_BYTES,

@@ -165,7 +165,7 @@ async def consumer(connection: KafkaConnection, group: str | None, **options: An
     """Return a started consumer that reads what is committed and commits nothing by itself."""
     with reaching(connection):
         made = AIOKafkaConsumer(
-            **client_options(connection),
+            **connection.client(),
             group_id=None if group is None else connection.named(group),
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -185,13 +185,8 @@ async def partitions(connection: KafkaConnection, topics: Sequence[str]) -> dict
 
     Raises LogUnavailable, naming them, where some are missing.
     """
-    client = AIOKafkaClient(**client_options(connection))
-    with reaching(connection):
-        try:
-            await client.bootstrap()
-            metadata = await client.fetch_all_metadata()
-        finally:
-            await client.close()
+    async with client(connection) as asking:
+        metadata = await asking.fetch_all_metadata()
     found = {topic: metadata.partitions_for_topic(connection.named(topic)) for topic in topics}
     if missing := [connection.named(topic) for topic, numbers in found.items() if not numbers]:
         raise LogUnavailable(

@@ -10,7 +10,6 @@ import contextlib
 import logging
 import ssl
 from collections.abc import Iterator
-from typing import Any
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,

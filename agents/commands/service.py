@@ -12,6 +12,7 @@ import click
 import httpx
 import uvicorn
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from agents.commands.shared import (
     BAD_INPUT,
@@ -28,7 +29,7 @@ from agents.logs import Row, read_rows
 from agents.pipeline import pipeline
 from agents.service import Service, pumping
 from agents.settings import Settings
-from agents.teachers import Teacher
+from agents.teachers import Closing, Teacher, TeacherMisconfigured
 from agents.teachers.demo import DemoTeacher
 from agents.teachers.recorded import recorded
 from agents.teachers.scripted import ScriptedTeacher
@@ -50,11 +51,16 @@ def settings_from(**given: Any) -> Settings:
             for d in error.errors(include_url=False, include_input=False)
         )
         fail(listed, BAD_INPUT)
+    except SettingsError as error:  # a table that is not JSON
+        fail(str(error), BAD_INPUT)
 
 
-def teacher_named(name: str) -> Teacher:
-    """Return the teacher of `demo`, `recorded:LOG.jsonl` or `none`."""
+def teacher_named(settings: Settings) -> Teacher:
+    """Return the teacher of `demo`, `openai`, `recorded:LOG.jsonl` or `none`."""
+    name = settings.teacher
     kind, _, argument = name.partition(":")
+    if kind == "openai" and not argument:
+        return _openai_teacher(settings)
     if kind == "demo" and not argument:
         return DemoTeacher()
     if kind == "none" and not argument:
@@ -70,11 +76,23 @@ def teacher_named(name: str) -> Teacher:
         return recorded(
             {"text": row.text, "answer": row.answer} for row in rows if isinstance(row, Row)
         )
-    fail(f"teacher {name!r} is none of demo, recorded:LOG.jsonl, none", BAD_INPUT)
+    fail(f"teacher {name!r} is none of demo, openai, recorded:LOG.jsonl, none", BAD_INPUT)
+
+
+def _openai_teacher(settings: Settings) -> Teacher:
+    """Return the LLM's teacher; only whoever chooses it pays the second that its import takes."""
+    try:
+        from agents.teachers.openai_chat import openai_chat
+    except ModuleNotFoundError as error:
+        fail(f"the openai teacher needs kappa-pipeline[llm]: {error}", BAD_INPUT)
+    try:
+        return openai_chat(settings)
+    except TeacherMisconfigured as error:
+        fail(str(error), BAD_INPUT)
 
 
 @click.command("up", epilog="Example: kappa up --teacher demo --data desk")
-@click.option("--teacher", help="demo, recorded:LOG.jsonl or none.")
+@click.option("--teacher", help="demo, openai, recorded:LOG.jsonl or none.")
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded log.")
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
@@ -83,7 +101,7 @@ def teacher_named(name: str) -> Teacher:
 def up_command(**given: Any) -> None:
     """Run every agent and the console as one service on the embedded log."""
     settings = settings_from(**given)
-    teacher = teacher_named(settings.teacher)
+    teacher = teacher_named(settings)
     log = open_writer(settings.data)
     nodes = pipeline(
         teacher,
@@ -93,12 +111,12 @@ def up_command(**given: Any) -> None:
         policy=policy_for(settings.max_risk),
     )
     try:
-        asyncio.run(_serve(Service(log, nodes), settings))
+        asyncio.run(_serve(Service(log, nodes), settings, teacher))
     except TransportError as error:
         fail(str(error), BAD_INPUT)
 
 
-async def _serve(service: Service, settings: Settings) -> None:
+async def _serve(service: Service, settings: Settings, teacher: Teacher) -> None:
     config = uvicorn.Config(
         console(service), host=settings.host, port=settings.port, log_level="warning"
     )
@@ -109,6 +127,8 @@ async def _serve(service: Service, settings: Settings) -> None:
     finally:
         server.endpoint.unlink(missing_ok=True)
         await service.transport.close()
+        if isinstance(teacher, Closing):
+            await teacher.close()
 
 
 class _Server(uvicorn.Server):

@@ -229,15 +229,16 @@ def _client(settings: Settings) -> openai.AsyncOpenAI:
     async def check(response: httpx2.Response) -> None:
         await _check(response, secret)
 
+    http = openai.DefaultAsyncHttpxClient(
+        timeout=timeout, follow_redirects=False, event_hooks={"response": [check]}
+    )
     client = openai.AsyncOpenAI(
         base_url=settings.openai_base_url,
         api_key=key,
         max_retries=0,
         timeout=timeout,
         default_headers={"Authorization": f"Bearer {key}", "Accept-Encoding": "identity"},
-        http_client=openai.DefaultAsyncHttpxClient(
-            timeout=timeout, follow_redirects=False, event_hooks={"response": [check]}
-        ),
+        http_client=http,
     )
     client.organization = client.project = None  # of the environment's account, not of this key
     return client
@@ -264,7 +265,7 @@ async def _check(response: httpx2.Response, secret: SecretStr) -> None:
     encoding = response.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise TeacherMisconfigured(
-            f"the reply is encoded as {shown(encoding)}, which was not asked"
+            f"the reply is encoded as {shown(encoding)}, which was not asked for"
         )
 
 

@@ -121,16 +121,17 @@ async def running() -> AsyncIterator[ChatServer]:
 
 
 @asynccontextmanager
-async def hanging_up() -> AsyncIterator[str]:
-    """Accept connections, read what comes first, and close them without a word."""
+async def hanging_up() -> AsyncIterator[Endpoint]:
+    """Accept connections, keep what comes first, and close them without a word."""
+    listening = loopback()
+    endpoint = Endpoint((), f"{address(listening)}/v1")
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read(1)
+        endpoint.bodies.append(await reader.read(1))
         writer.close()
 
-    listening = loopback()
     async with await asyncio.start_server(hang_up, sock=listening):
-        yield address(listening)
+        yield endpoint
 
 
 def completion(content: Any, **more: Any) -> bytes:

@@ -103,6 +103,18 @@ async def test_an_open_breaker_ends_the_retries_with_the_error_that_opened_it() 
     assert attempts.made == 2
 
 
+async def test_a_rejected_question_shows_that_the_teacher_lives() -> None:
+    time = Time()
+    breaker = Breaker(2, 60.0, time.clock)
+    breaker.failed()
+    with pytest.raises(QuestionRejected):
+        await persistently(
+            Attempts([ODD]), retries=RETRIES, breaker=breaker, sleep=time.sleep, draw=lambda: 0.0
+        )
+    breaker.failed()
+    assert breaker.admits()
+
+
 def test_every_wait_is_within_its_cap() -> None:
     waits = [RETRIES.wait(n, 1.0, asked) for n in (1, 5, 5_000) for asked in (None, 0.0, 1e9)]
     assert waits == [1.0, 1.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0, 10.0]

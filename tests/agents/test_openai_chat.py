@@ -411,9 +411,10 @@ async def test_a_failure_ends_in_one_event(server: ChatServer, case: Failing) ->
 
 
 async def test_an_endpoint_that_hangs_up() -> None:
-    async with hanging_up() as url, teaching(url, openai_attempts=2) as teacher:
-        reason = "TeacherSilent: the connection broke: "
+    reason = "TeacherSilent: the connection broke: "
+    async with hanging_up() as endpoint, teaching(endpoint.url, openai_attempts=2) as teacher:
         event = await said(teacher)
+        assert len(endpoint.bodies) == 2
     assert event in (refused(f"{reason}ReadError"), refused(f"{reason}RemoteProtocolError"))
 
 
@@ -479,6 +480,7 @@ async def test_the_settings_decide_what_is_sent(
 ) -> None:
     for name in ("ORG_ID", "PROJECT_ID", "API_KEY", "BASE_URL"):
         monkeypatch.setenv(f"OPENAI_{name}", "somebody-else")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer somebody-else")
     monkeypatch.setenv("KAPPA_OPENAI_TEMPERATURE", "")
     prompt = tmp_path / "prompt.txt"
     prompt.write_text("Answer in JSON.\n", encoding="utf-8")

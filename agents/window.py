@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agents.node import Asker
-from agents.runner import Running, asked
+from agents.runner import Running, handled
 from streams.transports import Handled, Place, Record, TurnLost
 
 Answering = asyncio.Task[Handled]
@@ -31,10 +31,12 @@ Answering = asyncio.Task[Handled]
 class _Lane:
     """The records of one partition that were polled and are not published, in order.
 
-    Those of `answering` come first; `later` are read ahead and not asked about yet.
+    Those of `answering` come first; `later` are read ahead and not asked about yet. `begun` has the
+    loop's time of each question.
     """
 
     answering: deque[Answering] = field(default_factory=deque)
+    begun: deque[float] = field(default_factory=deque)
     later: deque[Record] = field(default_factory=deque)
 
     def finished(self) -> Iterator[Handled]:
@@ -110,14 +112,18 @@ class Window:
     async def _publish(self) -> int:
         """Publish the longest finished prefix of every partition, together."""
         prefixes = {place: list(lane.finished()) for place, lane in self._lanes.items()}
-        handled = [one for prefix in prefixes.values() for one in prefix]
-        if not handled:
+        finished = [one for prefix in prefixes.values() for one in prefix]
+        if not finished:
             return 0
-        await self._running.subscription.publish(handled)
+        await self._running.subscription.publish(finished)
+        begun = min(self._lanes[place].begun[0] for place, prefix in prefixes.items() if prefix)
         for place, prefix in prefixes.items():
             for _ in prefix:
                 self._lanes[place].answering.popleft()
-        return len(handled)
+                self._lanes[place].begun.popleft()
+        sensor, clock = self._running.sensor, asyncio.get_running_loop().time
+        sensor.handled(self._node.name, finished, clock() - begun)
+        return len(finished)
 
     async def _poll(self) -> int:
         """Poll into the lanes, one window ahead: behind a full one an empty one may begin."""
@@ -134,9 +140,10 @@ class Window:
     def _ask(self) -> None:
         for lane in self._lanes.values():
             while lane.later and len(lane.answering) < self._size:
-                task = asyncio.create_task(asked(self._running, self._node, lane.later.popleft()))
+                task = asyncio.create_task(handled(self._running, lane.later.popleft()))
                 task.add_done_callback(self._finished)
                 lane.answering.append(task)
+                lane.begun.append(asyncio.get_running_loop().time())
 
     def _finished(self, task: Answering) -> None:
         self._forgotten.discard(task)

@@ -64,7 +64,7 @@ async def _serve(service: Service, settings: Settings, teacher: Teacher, vitals:
     try:
         async with (
             pumping(service),
-            observing(vitals, service.transport, service.running),
+            observing(vitals, service.running),
         ):
             await server.serve()
     finally:

@@ -117,6 +117,13 @@ class Subscription(Protocol):
         publish waits for the end of it then.
         """
 
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the member has its place; not while partitions are being dealt out anew."""
+
+    async def standing(self) -> Mapping[Place, tuple[int, int]]:
+        """Return, by place that is this member's, the next offset to poll and the end."""
+
     async def close(self) -> None:
         """Leave the group."""
 

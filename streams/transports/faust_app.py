@@ -28,7 +28,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from faust.transport.drivers import aiokafka as driver
 
 from streams.topics import RECORD_LIMIT
-from streams.transports import Fenced, Handled, Record
+from streams.transports import Fenced, Handled, Place, Record
 from streams.transports.kafka import KafkaLog
 from streams.transports.kafka_client import partition_for
 from streams.transports.kafka_connection import KafkaConnection
@@ -137,6 +137,15 @@ class FaustSubscription:
         self._open -= len(handled)
         if self._open == 0:
             self._done.set()
+
+    async def standing(self) -> Mapping[Place, tuple[int, int]]:
+        """Return, by partition, the next offset that Faust will read and the end."""
+        consumer, found = self.app.consumer, {}
+        for place in consumer.assignment():
+            position = await consumer.position(place) or 0
+            end = max(position, consumer.highwater(place) or 0)
+            found[self.log.connection.ours(place.topic), place.partition] = (position, end)
+        return found
 
     async def close(self) -> None:
         """Leave the group; what was not published is not acknowledged."""

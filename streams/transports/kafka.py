@@ -358,6 +358,20 @@ class KafkaSubscription:
                 polled.popleft()
         return taken
 
+    async def standing(self) -> Mapping[Place, tuple[int, int]]:
+        """Return, by partition held, the next offset to poll and the end as of the last fetch.
+
+        Positions have passed the control records of transactions, which the group's offsets have
+        not: behind the last record of a transaction a committed offset would look behind for ever.
+        """
+        found: dict[Place, tuple[int, int]] = {}
+        for place in self._consumer.assignment() if self._consumer is not None else ():
+            position = await self._consumer.position(place)
+            end = self._consumer.last_stable_offset(place)
+            known = position if end is None or end < position else end
+            found[self.log.connection.ours(place.topic), place.partition] = (position, known)
+        return found
+
     async def close(self) -> None:
         """Finish the transaction under way, leave the group, disconnect."""
         async with self.transacting:

@@ -71,12 +71,12 @@ async def test_a_pipeline_is_counted() -> None:
         await log.publish([encode(asked(text, str(number)), timestamp=1)])
     await log.publish([Outgoing("utterances", None, (), b"{}", 1)])
     await log.publish([encode(event, timestamp=1) for event in SHARES])
-    await observe(vitals, log, running)
+    await observe(vitals, running)
     assert (
         value(vitals.metrics, "kappa_lag", node="matcher", topic="utterances", partition="0") == 6
     )
     await drain(running, nothing)
-    await observe(vitals, log, running)
+    await observe(vitals, running)
     outcomes = {
         dict(labels)["outcome"]: count
         for (name, labels), count in samples(vitals.metrics).items()

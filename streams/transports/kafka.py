@@ -381,7 +381,11 @@ class KafkaSubscription:
                 await self._producer.made.stop()
 
 
-def _no_probe(point: str) -> None:
+Probe = Callable[[str], None]
+"""Is told of each point of a transaction: begun, sending, sent, offsets-sent, committing, …"""
+
+
+def no_probe(point: str) -> None:
     """Nothing watches the points of a transaction."""
 
 
@@ -400,7 +404,7 @@ class KafkaLog:
         slot: str = "0",
         membership: Literal["shared", "sole"] = "shared",
         timing: Timing = Timing(),
-        probe: Callable[[str], None] = _no_probe,
+        probe: Probe = no_probe,
     ) -> None:
         self.connection = connection
         self.slot = slot

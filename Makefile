@@ -1,7 +1,9 @@
-# `make demo` and `make test` work on a bare machine with Python 3.11, git and make.
+# `make demo` works on a bare machine with Python 3.11, git and make; `make test` and the brokers
+# also want Maven, which root gets by itself.
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) >/dev/null 2>&1 && echo $(PYTHON) || echo python3)
 BIN := .venv/bin
+KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench demo-log clean
@@ -26,16 +28,16 @@ check: .venv/dev  ## lint, types, walls
 
 setup: .venv/base  ## .venv with .venv/bin/kappa
 
-kafka: .venv/dev  ## one Kafka broker on 127.0.0.1:19092; needs Maven, and Java or nothing
-	$(BIN)/python -m infra.kafka.broker start
+kafka: .venv/base  ## one Kafka broker on 127.0.0.1:19092, in the background
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT)
 
-kafka-3: .venv/dev  ## three of them, on 19092, 19192 and 19292
-	$(BIN)/python -m infra.kafka.broker start --nodes 3
+kafka-3: .venv/base  ## three of them, on 19092, 19192 and 19292
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT) --nodes 3
 
 kafka-sasl: .venv/dev  ## one with passwords, TLS and access rules
-	$(BIN)/python -m infra.kafka.broker start --sasl
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT) --sasl
 
-kafka-stop:  ## stop whatever of these runs
+kafka-stop: .venv/base  ## stop whatever of these runs
 	$(BIN)/python -m infra.kafka.broker stop
 
 eval: .venv/base  ## coverage and risk on the development streams in ../shared

@@ -12,7 +12,7 @@ import contextlib
 from collections.abc import Sequence
 
 from agents.node import Decider
-from agents.runner import Running, decided, fold
+from agents.runner import Running, decided, keep_up
 from streams.transports import Handled, Record, TurnLost
 
 CAP = 2000
@@ -33,8 +33,8 @@ async def decide_live(running: Running, stopping: asyncio.Event) -> None:
     try:
         while not stopping.is_set():
             try:
-                await fold(running)
-                records = await running.subscription.poll(CAP)
+                await keep_up(running)
+                records = await running.subscription.poll(node.batch if node.is_rebuilt else CAP)
                 handled = await _decided(running, node, records)
                 if under_way is not None:
                     publishing, under_way = under_way, None

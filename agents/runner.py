@@ -8,11 +8,13 @@ beside whatever else follows from it, and one at which the node fails.
 """
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from agents.node import Asker, Decider, Node
+from agents.sensors import SILENT, Sensor
 from streams.codec import Undecodable, decode, encode, passthrough, rejected
 from streams.events import Event
 from streams.topics import TOPIC_OF
@@ -53,17 +55,24 @@ class Running:
     subscription: Subscription
     clock: Clock
     decode: Decode
+    sensor: Sensor = SILENT
     state: Any = None
     folds: Reader | None = None
 
 
-async def start(node: Node, transport: Transport, clock: Clock, decode: Decode = decode) -> Running:
+async def start(
+    node: Node,
+    transport: Transport,
+    clock: Clock,
+    decode: Decode = decode,
+    sensor: Sensor = SILENT,
+) -> Running:
     """Return the node ready to go on where it stopped, its state rebuilt from the topics.
 
     It subscribes first: a place that only one process may hold is taken before the topics are read.
     """
     subscription = await transport.subscribe(node.name, node.reads)
-    running = Running(node, transport, subscription, clock, decode)
+    running = Running(node, transport, subscription, clock, decode, sensor)
     if isinstance(node, Decider):
         running.state = node.initial
         if node.folds:
@@ -87,7 +96,16 @@ async def fold(running: Running) -> Sequence[Event]:
     while records := await reader.read(_READ_AHEAD):
         for record in records:
             said += _refold(running, node, record)
+    if said:
+        running.sensor.folded(node.name, said)
     return said
+
+
+async def keep_up(running: Running) -> None:
+    """Take into the state what has come on the fold topics; publish what the node says to it."""
+    if said := await fold(running):
+        now = running.clock()
+        await running.transport.publish([encode(event, timestamp=now) for event in said])
 
 
 async def _rebuild(running: Running, node: Decider, transport: Transport) -> None:
@@ -110,20 +128,24 @@ def _refold(running: Running, node: Decider, record: Record) -> Sequence[Event]:
 
 async def step(running: Running) -> int:
     """Handle one batch, one record after the other; return how many records were read."""
-    if said := await fold(running):
-        now = running.clock()
-        await running.transport.publish([encode(event, timestamp=now) for event in said])
+    await keep_up(running)
     records = await running.subscription.poll(running.node.batch)
     if records:
-        await running.subscription.publish([await handled(running, r) for r in records])
+        started = time.perf_counter()
+        made = [await handled(running, record) for record in records]
+        await running.subscription.publish(made)
+        running.sensor.handled(running.node.name, made, time.perf_counter() - started)
     return len(records)
 
 
 async def handled(running: Running, record: Record) -> Handled:
     """Return the record with all that follows from it."""
+    trace = running.sensor.begin(running.node.name, record)
     if isinstance(running.node, Decider):
-        return decided(running, running.node, record)
-    return await asked(running, running.node, record)
+        made = decided(running, running.node, record)
+    else:
+        made = await asked(running, running.node, record)
+    return made if trace is None else trace.end(made)
 
 
 def decided(running: Running, node: Decider, record: Record) -> Handled:

@@ -21,6 +21,7 @@ from pydantic import JsonValue
 from agents.history import events_about
 from agents.node import Asker, Node
 from agents.runner import Decoder, Running, start, step
+from agents.sensors import SILENT, Sensor
 from agents.window import Window
 from streams.codec import decode, encode, sanitize, sanitize_json
 from streams.events import (
@@ -55,6 +56,7 @@ class Service:
     transport: Transport
     nodes: Sequence[Node]
     window: int = 64
+    sensor: Sensor = SILENT
     running: list[Running] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     waiting: dict[tuple[str, str], list[asyncio.Future[Terminal]]] = field(default_factory=dict)
@@ -66,7 +68,7 @@ class Service:
         """Rebuild every node's state and find the end of the log."""
         decoder = Decoder()
         for node in self.nodes:
-            running = await start(node, self.transport, now_us, decoder.event)
+            running = await start(node, self.transport, now_us, decoder.event, self.sensor)
             self.running.append(running)
             if isinstance(node, Asker):
                 self.windows.append(Window(running, self.window, self.news))

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         None, validate_default=True, description="SASL password."
     )
     kafka_ca_file: Path | None = Field(None, description="PEM of the authority of TLS brokers.")
+    stall_after: float = Field(
+        300, gt=0, description="Seconds without progress before records make a node not alive."
+    )
     partitions: int = Field(
         4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
     )

@@ -24,7 +24,9 @@ from agents.commands.shared import (
 )
 from agents.console.app import console
 from agents.fallback import hash_draw
+from agents.health import Vitals, observing, vitals_of
 from agents.logs import Row, read_rows
+from agents.metrics import PrometheusSensor
 from agents.pipeline import pipeline
 from agents.service import Service, pumping
 from agents.settings import Settings
@@ -82,22 +84,23 @@ def up_command(**given: Any) -> None:
         trust=settings.trust(),
         signer=settings.signer(),
     )
+    vitals = vitals_of((node.name for node in nodes), stall_after=settings.stall_after)
+    service = Service(log, nodes, settings.window, PrometheusSensor(vitals.metrics))
     try:
-        asyncio.run(_serve(Service(log, nodes, settings.window), settings))
+        asyncio.run(_serve(service, settings, vitals))
     except TransportError as error:
         fail(str(error), BAD_INPUT)
 
 
-async def _serve(service: Service, settings: Settings) -> None:
-    config = uvicorn.Config(
-        console(service, settings.trust()),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-    )
+async def _serve(service: Service, settings: Settings, vitals: Vitals) -> None:
+    app = console(service, settings.trust(), vitals)
+    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning")
     server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:
-        async with pumping(service):
+        async with (
+            pumping(service),
+            observing(vitals, service.transport, service.running),
+        ):
             await server.serve()
     finally:
         server.endpoint.unlink(missing_ok=True)

@@ -4,7 +4,8 @@ POST /ask?wait=S            {"text", "tenant"?, "utterance_id"?, "session"?, "co
 POST /feedback              {"utterance_id", "verdict", "tenant"?, "correction"?, "source"?}
 GET  /explain/{id}?tenant=  the explanation as JSON
 GET  /families              every version with its stage and evidence
-GET  /live, /ready          is the pump alive; are all nodes rebuilt
+GET  /live, /ready          is the pump alive and every node moving; are all nodes rebuilt
+GET  /started, /metrics     with vitals: as agents.health has them
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from agents.explain import explain
 from agents.families import family_rows
+from agents.health import Vitals, health_routes
 from agents.service import Service, UnknownAnswer
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.signing import ANYONE, Trust
@@ -119,7 +121,7 @@ def _problems(error: ValidationError) -> _Refused:
     return _Refused(400, listed)
 
 
-def console(service: Service, trust: Trust = ANYONE) -> Starlette:
+def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = None) -> Starlette:
     """Return the application on a service whose nodes fold what `trust` accepts."""
 
     async def ask(request: Request) -> Response:
@@ -174,8 +176,9 @@ def console(service: Service, trust: Trust = ANYONE) -> Starlette:
         return JSONResponse(await family_rows(service.transport, trust))
 
     async def live(request: Request) -> Response:
-        failed = service.failure
-        return JSONResponse({"live": failed is None}, 200 if failed is None else 503)
+        stalled = [] if vitals is None else vitals.stalled()
+        is_live = service.failure is None and not stalled
+        return JSONResponse({"live": is_live, "stalled": stalled}, 200 if is_live else 503)
 
     async def ready(request: Request) -> Response:
         is_ready = len(service.running) == len(service.nodes) and service.failure is None
@@ -190,5 +193,6 @@ def console(service: Service, trust: Trust = ANYONE) -> Starlette:
             Route("/families", families),
             Route("/live", live),
             Route("/ready", ready),
+            *(health_routes(vitals) if vitals is not None else ()),
         ]
     )

@@ -93,7 +93,8 @@ def _start(given: argparse.Namespace) -> int:
     if planned.users:
         print(f"With passwords: {planned.sasl_bootstrap}; with TLS too: {planned.tls_bootstrap}.")
         print(f"Users: {planned.home / 'cluster.json'}; authority: {planned.authority}.")
-    print("Stop it with `make kafka-stop`.")
+    stop = f"python -m infra.kafka.broker stop --data {home}" if given.data else "make kafka-stop"
+    print(f"Stop it with `{stop}`.")
     return 0
 
 

@@ -123,7 +123,7 @@ class Cluster:
             raise StartFailed(f"A cluster runs already in {str(self.home)!r}.")
         for port in self._ports():
             if not settings.is_free(port):
-                raise StartFailed(f"Port {port} is taken: stop what listens there.")
+                raise StartFailed(f"Port {port} is taken; stop its program or choose another.")
         program, jars = java.runtime(), java.jars()
         self._write()
         try:

@@ -25,6 +25,9 @@ CACHE = ROOT / ".kafka"
 OLDEST_JAVA = 17
 FETCH_LIMIT_S = 900
 
+_LAST_LINES = 12
+_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin"
+_SYSTEM_TRUST = Path("/etc/ssl/certs/java/cacerts")
 _INSTALLERS = (
     ("apt-get", (("apt-get", "update", "-q"), ("apt-get", "install", "-q", "-y", "maven"))),
     ("dnf", (("dnf", "install", "-q", "-y", "maven"),)),
@@ -115,10 +118,17 @@ def _packaged_java() -> Path:
 
 
 def _fetch(directory: Path) -> None:
-    maven = [_maven(), "-q", "-B", "-f", str(POM), "dependency:copy-dependencies"]
+    maven = [_maven(), "-q", "-B", "-f", str(POM), f"{_PLUGIN}:copy-dependencies"]
+    program = runtime()
+    variables = {"JAVA_HOME": str(program.resolve().parents[1])}
+    if program not in _candidates() and _SYSTEM_TRUST.exists():
+        # The packaged runtime brings authorities of its own and not those added to this machine.
+        trust = f"-Djavax.net.ssl.trustStore={_SYSTEM_TRUST}"
+        variables["MAVEN_OPTS"] = f"{os.environ.get('MAVEN_OPTS', '')} {trust}"
     _run(
         [*maven, f"-DoutputDirectory={directory}", "-DincludeScope=runtime"],
         f"Maven could not fetch the broker's jars named in {str(POM)!r}.",
+        variables,
     )
 
 
@@ -138,15 +148,14 @@ def _maven() -> str:
     return found
 
 
-def _run(command: list[str] | tuple[str, ...], failed: str) -> None:
+def _run(
+    command: list[str] | tuple[str, ...], failed: str, variables: dict[str, str] | None = None
+) -> None:
     """Run a command that installs something; `failed` and its last lines are the error."""
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    if command[0].endswith("mvn") and "JAVA_HOME" not in environment:
-        environment["JAVA_HOME"] = str(runtime().resolve().parents[1])
     try:
         done = subprocess.run(
             command,
-            env=environment,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", **(variables or {})},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -156,4 +165,4 @@ def _run(command: list[str] | tuple[str, ...], failed: str) -> None:
     except subprocess.TimeoutExpired as late:
         raise MissingProgram(f"{failed} It took more than {FETCH_LIMIT_S} s.") from late
     if done.returncode:
-        raise MissingProgram("\n".join([failed, *done.stdout.splitlines()[-12:]]))
+        raise MissingProgram("\n".join([failed, *done.stdout.splitlines()[-_LAST_LINES:]]))

@@ -1,42 +1,43 @@
-"""A Faust app that feeds one handler: the control plane's way of reading a cluster.
+"""Groups whose one member works, kept by Faust: the control plane's way of reading a cluster.
 
-Faust keeps the group, the flow and the offsets; it does not decide, and it holds no state. What was
-left out of it, and why:
+Faust keeps the group, the flow, and the offsets; it neither decides nor holds state. Its agent
+hands a batch over to `poll` and acknowledges it when `publish` has stored what followed from all of
+it. What was left out of Faust, and why:
 
-- its tables and compacted topics: state is a fold of our own topics, rebuilt before the first
-  record is handled;
+- its tables and compacted topics: state is a fold of our own topics;
 - its exactly-once: it does not cover records sent to topics that the app does not read. Delivery is
   at least once, and what follows from a record twice is the same twice;
 - `concurrency` above 1: its commit then skips records that were never handled;
 - its worker and web server: the process has signals and endpoints of its own.
 
-An exception in an agent would acknowledge the records in hand. Therefore the agent reports it and
-waits for ever; the process ends, and what was not handled comes again.
+An exception in an agent would acknowledge the records in hand; ours waits for `publish` and for
+nothing else, so what was not published comes again.
 
-One process per agent works; another is a standby. The group's assignor gives every partition to one
-member, and a member that has worked and loses its partitions must end: its state is that of before.
+Another process of the same group stands by: the group's assignor gives every partition to one
+member. One that has worked and loses its partitions must leave: its state is that of before.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections import deque
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import faust
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from faust.transport.drivers import aiokafka as driver
 
-from streams.topics import TOPIC_NAMES
-from streams.transports import Fenced, Outgoing, Record
-from streams.transports.kafka_client import partition_for, partitions
+from streams.topics import RECORD_LIMIT
+from streams.transports import Fenced, Handled, Record
+from streams.transports.kafka import KafkaLog
+from streams.transports.kafka_client import partition_for
 from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_errors import reaching
 from streams.transports.kafka_reading import records_of
 
-Handle = Callable[[Sequence[Record]], Awaitable[Sequence[Outgoing]]]
-
-_WITHIN_S = 0.05
+_BATCH = 500
+_WITHIN_S = 0.02
 _COMMIT_INTERVAL_S = 0.5
-_SESSION_S = 30.0
-_HEARTBEAT_S = 3.0
 
 
 class SoleAssignor(RoundRobinPartitionAssignor):
@@ -48,9 +49,8 @@ class SoleAssignor(RoundRobinPartitionAssignor):
     def assign(cls, cluster: Any, members: Mapping[str, Any]) -> Any:
         """Return the assignment of every member; all but one stand by."""
         first = min(members)
-        assigned = super().assign(cluster, {first: members[first]})
         nothing = super().assign(cluster, {m: cls.metadata(()) for m in members if m != first})
-        return {**nothing, **assigned}
+        return {**nothing, **super().assign(cluster, {first: members[first]})}
 
 
 class _Thread(driver.AIOKafkaConsumerThread):
@@ -72,111 +72,153 @@ class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-class FaustApp:
-    """One agent on one app, in the event loop that runs already."""
+class FaustSubscription:
+    """A `Subscription` of the one member that works; others stand by in `join`."""
 
-    def __init__(
-        self,
-        connection: KafkaConnection,
-        group: str,
-        topics: Sequence[str],
-        handle: Handle,
-        *,
-        batch: int,
-    ) -> None:
-        self.connection = connection
-        self.topics = topics
-        self.handle = handle
-        self.batch = batch
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.has_worked = False
-        self.is_assigned = False
-        self.counts: Mapping[str, int] = {}
-        self.app = faust.App(
-            connection.named(group),
-            broker=f"kafka://{connection.bootstrap}",
-            broker_credentials=_credentials(connection),
-            autodiscover=False,
-            store="memory://",
-            web_enabled=False,
-            topic_allow_declare=False,
-            topic_disable_leader=True,
-            topic_create_topics_enabled=False,
-            broker_commit_interval=_COMMIT_INTERVAL_S,
-            broker_session_timeout=_SESSION_S,
-            broker_heartbeat_interval=_HEARTBEAT_S,
-            consumer_auto_offset_reset="earliest",
-            stream_wait_empty=True,
-            producer_linger=0.005,
-            producer_max_request_size=2_097_152,
-            logging_config=None,
-        )
-        self.app.transport = _Transport(self.app.conf.broker_consumer, self.app)
+    def __init__(self, log: KafkaLog, group: str, topics: Sequence[str]) -> None:
+        """Use `FaustLog.subscribe` instead."""
+        self.log = log
+        self._arrived: deque[Record] = deque()
+        self._open = 0
+        self._news = asyncio.Event()
+        self._done = asyncio.Event()
+        self._is_assigned = asyncio.Event()
+        self._is_lost = False
+        self._counts: Mapping[str, int] = {}
+        self.app = _app(log, group)
         channel = self.app.topic(
-            *[connection.named(topic) for topic in topics],
-            key_serializer="raw",
-            value_serializer="raw",
+            *map(log.connection.named, topics), key_serializer="raw", value_serializer="raw"
         )
         self.app.agent(channel, name=group, concurrency=1)(self._agent)
         self.app.on_partitions_revoked.connect(self._revoked, weak=False)
         self.app.on_partitions_assigned.connect(self._assigned, weak=False)
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Work until `stopping` is set; raise what the handler raises, Fenced after a rebalance."""
-        self.counts = await partitions(self.connection, TOPIC_NAMES)
-        await self.app.start()
-        told: asyncio.Future[Any] = asyncio.ensure_future(stopping.wait())
-        try:
-            await asyncio.wait((told, self.ended), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            told.cancel()
-            if not self.ended.done():
-                await self.app.stop()
-        if self.ended.done():
-            self.ended.result()
+    @property
+    def is_assigned(self) -> bool:
+        """Whether this is the member that works."""
+        return self._is_assigned.is_set() and not self._is_lost
 
-    async def _agent(self, stream: Any) -> None:
-        async for events in stream.take_events(self.batch, within=_WITHIN_S):
-            self.has_worked = True
-            try:
-                await self._send(await self.handle(self._records(events)))
-            except Exception as error:
-                if not self.ended.done():
-                    self.ended.set_exception(error)
-                await asyncio.Event().wait()
+    async def join(self) -> None:
+        """Join the group, and wait until this is the member that works."""
+        self._counts = await self.log.counts()
+        with reaching(self.log.connection):
+            await self.app.start()
+        await self._is_assigned.wait()
 
-    def _records(self, events: Sequence[Any]) -> list[Record]:
-        return [r for event in events for r in records_of(self.connection, [_Message(event)])]
+    async def poll(self, limit: int) -> Sequence[Record]:
+        """Return up to `limit` records of the batch that Faust has taken; waits a moment."""
+        self._refuse_lost()
+        if not self._arrived:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self.log.timing.poll_ms / 1000)
+        self._refuse_lost()
+        records = [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
+        if not self._arrived:
+            self._news.clear()
+        return records
 
-    async def _send(self, outgoing: Sequence[Outgoing]) -> None:
+    async def publish(self, handled: Sequence[Handled]) -> None:
+        """Store what followed; Faust acknowledges the batch when all of it has come here."""
+        self._refuse_lost()
+        named = self.log.connection.named
         sent = [
             await self.app.producer.send(
-                self.connection.named(out.topic),
+                named(out.topic),
                 None if out.key is None else out.key.encode(),
                 out.value,
-                partition_for(out.key, self.counts[out.topic]),
+                partition_for(out.key, self._counts[out.topic]),
                 out.timestamp / 1_000_000,
                 list(out.headers),
             )
-            for out in outgoing
+            for one in handled
+            for out in one.outgoing
         ]
         await asyncio.gather(*sent)
+        self._open -= len(handled)
+        if self._open == 0:
+            self._done.set()
 
-    async def _assigned(self, *_: Any, **__: Any) -> None:
-        self.is_assigned = True
+    async def close(self) -> None:
+        """Leave the group; what was not published is not acknowledged."""
+        self._is_lost = True
+        await self.app.stop()
+
+    def _refuse_lost(self) -> None:
+        if self._is_lost:
+            raise Fenced(f"{self.app.conf.id}: another member may work now")
+
+    async def _agent(self, stream: Any) -> None:
+        async for events in stream.take_events(_BATCH, within=_WITHIN_S):
+            self._done.clear()
+            self._open = len(events)
+            self._arrived.extend(_record(self.log.connection, event.message) for event in events)
+            self._news.set()
+            await self._done.wait()
+
+    async def _assigned(self, *arguments: Any, **_: Any) -> None:
+        if arguments[-1]:
+            self._is_assigned.set()
 
     async def _revoked(self, *_: Any, **__: Any) -> None:
-        if self.has_worked and not self.ended.done():
-            self.ended.set_exception(Fenced(f"{self.app.conf.id}: another member may work now"))
+        if self._is_assigned.is_set():
+            self._is_lost = True
+            self._news.set()
+
+
+class FaustLog(KafkaLog):
+    """A `Transport` on a cluster whose groups have one working member, for one process."""
+
+    async def subscribe(  # type: ignore[override]  # another member, the same protocol
+        self, group: str, topics: Sequence[str]
+    ) -> FaustSubscription:
+        """Return the member of `group` that works; waits while another one does."""
+        made = FaustSubscription(self, group, topics)
+        self.hold(made)
+        await made.join()
+        return made
+
+
+def _app(log: KafkaLog, group: str) -> Any:
+    connection, timing = log.connection, log.timing
+    app = faust.App(
+        connection.named(group),
+        broker=f"kafka://{connection.bootstrap.replace(',', ';kafka://')}",
+        broker_credentials=_credentials(connection),
+        autodiscover=False,
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        broker_commit_interval=_COMMIT_INTERVAL_S,
+        broker_session_timeout=timing.session_ms / 1000,
+        broker_heartbeat_interval=timing.heartbeat_ms / 1000,
+        consumer_auto_offset_reset="earliest",
+        producer_linger=0.005,
+        producer_max_request_size=RECORD_LIMIT,
+        logging_config=None,
+    )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    return app
+
+
+def _credentials(connection: KafkaConnection) -> Any:
+    context = connection.client().get("ssl_context")
+    if connection.security_protocol.startswith("SASL"):
+        return faust.SASLCredentials(
+            username=connection.username,
+            password=connection.password,
+            ssl_context=context,
+            mechanism=connection.sasl_mechanism,
+        )
+    return None if context is None else faust.SSLCredentials(context)
 
 
 class _Message:
-    """What `records_of` reads of a fetched record, from an event of Faust."""
+    """What `records_of` reads of a fetched record, from a message of Faust."""
 
     __slots__ = ("headers", "key", "offset", "partition", "timestamp", "topic", "value")
 
-    def __init__(self, event: Any) -> None:
-        message = event.message
+    def __init__(self, message: Any) -> None:
         self.topic = message.topic
         self.partition = message.partition
         self.offset = message.offset
@@ -187,14 +229,5 @@ class _Message:
         self.headers = tuple(headers.items() if isinstance(headers, dict) else headers or ())
 
 
-def _credentials(connection: KafkaConnection) -> Any:
-    client = connection.client()
-    context = client.get("ssl_context")
-    if connection.security_protocol.startswith("SASL"):
-        return faust.SASLCredentials(
-            username=connection.username,
-            password=connection.password,
-            ssl_context=context,
-            mechanism=connection.sasl_mechanism,
-        )
-    return None if context is None else faust.SSLCredentials(context)
+def _record(connection: KafkaConnection, message: Any) -> Record:
+    return records_of(connection, [_Message(message)])[0]

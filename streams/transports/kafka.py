@@ -425,9 +425,13 @@ class KafkaLog:
     async def subscribe(self, group: str, topics: Sequence[str]) -> KafkaSubscription:
         """Return a member of `group`; it joins when it polls for the first time."""
         made = KafkaSubscription(self, group, topics)
+        self.hold(made)
         await made.take_place()
-        self._held.append(made)
         return made
+
+    def hold(self, made: Any) -> None:
+        """Close this, too, when the log is closed."""
+        self._held.append(made)
 
     async def reader(self, topics: Sequence[str], *, from_end: bool = False) -> reading.KafkaReader:
         """Return a reader of all partitions of `topics`."""

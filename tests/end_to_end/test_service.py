@@ -199,9 +199,20 @@ def test_what_does_not_exist_is_not_found(service: Up) -> None:
 
 
 def test_live_and_ready(service: Up) -> None:
-    assert service.client.get("/live").json() == {"live": True}
+    assert service.client.get("/live").json() == {"live": True, "stalled": []}
     service.settled()
     assert service.client.get("/ready").json() == {"ready": True, "lag": 0}
+    assert service.client.get("/started").json() == {"started": True, "missing": []}
+
+
+def test_what_is_done_is_measured(service: Up) -> None:
+    service.ask("nobody will ever know this")
+    scraped = service.client.get("/metrics")
+    assert scraped.headers["content-type"].startswith("text/plain; version=0.0.4")
+    for line in ('kappa_records_total{node="matcher",topic="utterances"} ',
+                 'kappa_outcomes_total{outcome="miss"} ', 'kappa_lag{node="matcher",',
+                 'kappa_teacher_calls_total{outcome="refused",teacher="demo"} '):  # fmt: skip
+        assert line in scraped.text
 
 
 def test_a_text_that_nobody_knows_is_refused_by_the_teacher(service: Up) -> None:
@@ -240,7 +251,7 @@ def test_huge_corrections_stop_nobody(tmp_path: Path) -> None:
         for answer in asked:
             service.reject(answer["utterance_id"], correction="x" * 200_000)
         service.settled()
-        assert service.client.get("/live").json() == {"live": True}
+        assert service.client.get("/live").json() == {"live": True, "stalled": []}
         stages = {row["stage"] for row in service.families() if row["family"] == family}
         assert "live" not in stages
         assert service.ask("convert 5 minutes to seconds")["answer"] == "300"

@@ -138,7 +138,10 @@ def _headers(event: type[Event]) -> dict[str, Any]:
         "schema": {**_TEXT, "const": str(event.schema_version)},
     }
     if "utterance_id" in event.model_fields:
-        own["utterance"] = {**_TEXT, "description": "The utterance's id, to filter by."}
+        own["utterance"] = {
+            **_TEXT,
+            "description": "The utterance's id; `explain` finds records by it.",
+        }
     return {
         "type": "object",
         "required": ["event", "schema"],

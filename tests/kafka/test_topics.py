@@ -26,6 +26,8 @@ from agents.node import Decider, Node
 from infra.kafka.cluster import Cluster
 from infra.kafka.settings import AGENTS
 from streams.access_rules import AccessRule, Excess
+from streams.codec import VALUE_LIMIT, decode, encode
+from streams.events import CompletionRefused
 from streams.topic_plan import (
     ChangeConfig,
     Found,
@@ -37,6 +39,7 @@ from streams.topic_plan import (
 )
 from streams.topics import TOPIC_NAMES
 from streams.transports import AccessRefused, TransportError, Unreachable
+from streams.transports.kafka import KafkaLog
 from streams.transports.kafka_acls import access_drift, allow
 from streams.transports.kafka_admin import apply, drift
 from streams.transports.kafka_connection import KafkaConnection
@@ -187,6 +190,20 @@ def test_a_cluster_with_too_few_brokers_is_told_of_once() -> None:
     assert isinstance(told, Unfixable)
     assert told.problem == "missing, and cannot have 3 copies on 2 brokers"
     assert told.remedy == "start more brokers, or set KAPPA_REPLICATION to at most 2"
+
+
+async def test_the_largest_records_fit(connection: KafkaConnection) -> None:
+    assert await apply(connection, ONE) == []
+    text = "word " * ((VALUE_LIMIT - 1000) // 5)  # in the value, and as skeleton in the key
+    event = CompletionRefused(
+        utterance_id="u", tenant="t", text=text, teacher="demo", reason="too long"
+    )
+    log = KafkaLog(connection)
+    try:
+        await log.publish([encode(event, timestamp=0)])
+        assert [decode(record) async for record in log.scan(["completions"])] == [event]
+    finally:
+        await log.close()
 
 
 # --- whoever cannot reach or may not do it --------------------------------------------------------

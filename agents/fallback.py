@@ -128,6 +128,7 @@ class _Asking:
             "tokens": reply.tokens,
             "price": reply.price,
             "latency_us": reply.latency_us,
+            "wording": None if reply.wording is None else sanitize(reply.wording),
         }
 
     async def completion(self, event: MatchAbstained) -> CompletionGiven | CompletionRefused:

@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from agents.fallback import hash_draw
 from agents.node import Node
@@ -51,6 +52,8 @@ def settings_from(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         fail("; ".join(setting_problems(error)), BAD_INPUT)
+    except SettingsError as error:  # a table that is not JSON
+        fail(str(error), BAD_INPUT)
 
 
 def setting_problems(error: ValidationError) -> list[str]:

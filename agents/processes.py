@@ -28,8 +28,7 @@ from agents.sensors import Sensor
 from agents.service import now_us
 from agents.window import Window
 from streams.transports import Fenced, Transport
-from streams.transports.kafka import KafkaLog, Probe, Timing, no_probe
-from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_connection import KafkaConnection, Probe, Timing, no_probe
 
 _T = TypeVar("_T")
 
@@ -66,12 +65,14 @@ def log_for(
     slot: str,
     timing: Timing,
     probe: Probe = no_probe,
-) -> KafkaLog:
-    """Return the transport that an agent reads the cluster by; Faust is imported when needed."""
+) -> Transport:
+    """Return the transport that an agent reads the cluster by; its client is imported here."""
     if process.group == "faust":
         from streams.transports.faust_app import FaustLog
 
         return FaustLog(connection, slot=slot, timing=timing)
+    from streams.transports.kafka import KafkaLog
+
     return KafkaLog(connection, slot=slot, membership=process.group, timing=timing, probe=probe)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from agents.access import topics_of
 from agents.commands.shared import BAD_INPUT, NO, UNREACHABLE, fail, settings_from
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.health import Vitals, serving_health, vitals_of
@@ -17,10 +18,9 @@ from agents.processes import PROCESSES, log_for, run_process
 from agents.settings import Settings
 from agents.teachers import Closing
 from agents.teachers.scripted import ScriptedTeacher
-from streams.topic_plan import as_line
+from streams.topic_plan import as_lines
 from streams.transports import Fenced, LogUnavailable, Transport, TransportError, TurnLost
-from streams.transports.kafka import Timing
-from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_connection import KafkaConnection, Timing
 
 LEFT = 75
 """Exit status of a process that left its place at once: start it again (EX_TEMPFAIL)."""
@@ -68,10 +68,10 @@ def leave() -> None:
 
 
 async def _run(agent: str, settings: Settings, connection: KafkaConnection, timing: Timing) -> None:
-    await refuse_drift(connection, settings)
     process = PROCESSES[agent]
     teacher = teacher_named(settings) if agent == "fallback" else ScriptedTeacher({})
     nodes = [node for node in nodes_of(settings, teacher) if node.name in process.nodes]
+    await refuse_drift(connection, settings, nodes)
     stopping = stopping_by_signal()
     vitals = vitals_of(process.nodes, stall_after=settings.stall_after)
     log = log_for(process, connection, slot=settings.slot, timing=timing)
@@ -99,13 +99,16 @@ async def _observed(
         fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", BAD_INPUT)
 
 
-async def refuse_drift(connection: KafkaConnection, settings: Settings) -> None:
-    """Leave with exit status 1 where the cluster's topics differ from the table."""
+async def refuse_drift(
+    connection: KafkaConnection, settings: Settings, nodes: Sequence[Node]
+) -> None:
+    """Leave with exit status 1 where the topics of these nodes differ from the table."""
     from streams.transports.kafka_admin import drift
 
-    if differences := await drift(connection, settings.layout()):
-        lines = "\n".join(as_line(each) for each in differences)
-        fail(f"topics at {connection.bootstrap} differ, see `kappa topics plan`:\n{lines}", NO)
+    names = {topic for node in nodes for topic in topics_of(node)}
+    if differences := await drift(connection, settings.layout(), names):
+        where = f"topics at {connection.bootstrap} differ, see `kappa topics plan`"
+        fail(f"{where}:\n{as_lines(differences)}", NO)
 
 
 def stopping_by_signal() -> asyncio.Event:

@@ -16,7 +16,7 @@ makes no progress; whoever supervises it starts it again, and all of its state i
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
 
@@ -40,16 +40,20 @@ _IDLE_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """How an agent is run: its nodes, and who keeps its group."""
+    """How an agent is run: its nodes, who keeps its group, how long a poll may wait.
+
+    A fallback publishes between two polls, so its polls are short.
+    """
 
     nodes: tuple[str, ...]
     group: Literal["shared", "sole", "faust"]
+    poll_ms: int = 100
 
 
 PROCESSES: Mapping[str, Process] = MappingProxyType(
     {
         "matcher": Process(("matcher",), "shared"),
-        "fallback": Process(("fallback",), "shared"),
+        "fallback": Process(("fallback",), "shared", poll_ms=10),
         "registrar": Process(("registrar",), "sole"),
         "distiller": Process(("distiller", "inducer"), "faust"),
         "refiner": Process(("refiner",), "faust"),
@@ -67,6 +71,7 @@ def log_for(
     probe: Probe = no_probe,
 ) -> Transport:
     """Return the transport that an agent reads the cluster by; its client is imported here."""
+    timing = replace(timing, poll_ms=process.poll_ms)
     if process.group == "faust":
         from streams.transports.faust_app import FaustLog
 

@@ -6,11 +6,10 @@ from agents.commands.inspect import (
     explain_command,
     families_group,
     pipeline_command,
-    rejected_group,
-    replay_command,
     schemas_command,
 )
 from agents.commands.keys import keys_group
+from agents.commands.replay import replay_command
 from agents.commands.run import run_command
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
@@ -37,7 +36,6 @@ for command in (
     replay_command,
     pipeline_command,
     schemas_command,
-    rejected_group,
     keys_group,
     topics_group,
 ):

@@ -1,6 +1,8 @@
 """Reading back what lies in a log: events in order, and registries at any revision."""
 
-from collections.abc import AsyncIterator, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from typing import TypeVar
 
 from agents.comparisons import atom_of
 from agents.registries import folded
@@ -11,15 +13,28 @@ from streams.events import ComparisonMade, Event, RegistryCheckpoint, VersionCha
 from streams.signing import Trust
 from streams.transports import LogCorrupt, Record, Transport
 
+_T = TypeVar("_T")
+
+
+@contextlib.asynccontextmanager
+async def closed_after(stream: AsyncIterator[_T]) -> AsyncIterator[AsyncIterator[_T]]:
+    """Give a stream, and close it with the block, read to its end or not."""
+    try:
+        yield stream
+    finally:
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
+
 
 async def records(
     transport: Transport, topics: Sequence[str], since: int = 0
 ) -> AsyncIterator[tuple[Record, Event]]:
     """Yield the decodable records of some topics in order, each with its event."""
-    async for record in transport.scan(topics, since):
-        event = decode(record)
-        if not isinstance(event, Undecodable):
-            yield record, event
+    async with closed_after(transport.scan(topics, since)) as scanned:
+        async for record in scanned:
+            event = decode(record)
+            if not isinstance(event, Undecodable):
+                yield record, event
 
 
 async def events_about(
@@ -41,20 +56,43 @@ async def registry_at(transport: Transport, trust: Trust, ordinal: int | None = 
 
     Raises LogCorrupt where the fold does not have the digest that a checkpoint recorded.
     """
+    recorded = await _checkpoints(transport)
     registry = Registry()
-    async for record, event in records(transport, ("versions", "checkpoints")):
-        if isinstance(event, VersionChanged):
-            if ordinal is not None and registry.ordinal >= ordinal:
-                break
-            registry = folded(registry, event, trust)
-        elif isinstance(event, RegistryCheckpoint):
-            at = (registry.ordinal, registry.digest)
-            if at != (event.ordinal, event.digest):
-                raise LogCorrupt(
-                    f"checkpoints/{record.offset}: the registry is {at[0]}-{at[1][:12]}, "
-                    f"recorded was {event.ordinal}-{event.digest[:12]}"
-                )
+    async with closed_after(records(transport, ("versions",))) as changes:
+        async for _, event in changes:
+            if isinstance(event, VersionChanged):
+                if ordinal is not None and registry.ordinal >= ordinal:
+                    break
+                registry = folded(registry, event, trust)
+                _refuse_other(recorded.get(registry.ordinal), registry)
+    wanted = recorded if ordinal is None else [at for at in recorded if at <= ordinal]
+    missed = [at for at in wanted if at > registry.ordinal]
+    _refuse_other(recorded[min(missed)] if missed else None, registry)
     return registry
+
+
+async def _checkpoints(transport: Transport) -> dict[int, tuple[int, RegistryCheckpoint]]:
+    """Return the checkpoints by ordinal, each with its offset.
+
+    They are read before the versions and not beside them: on a cluster there is no order between
+    two topics within a millisecond, but a checkpoint never comes before its change set.
+    """
+    return {
+        event.ordinal: (record.offset, event.model_copy(update={"families": ()}))
+        async for record, event in records(transport, ("checkpoints",))
+        if isinstance(event, RegistryCheckpoint)
+    }
+
+
+def _refuse_other(recorded: tuple[int, RegistryCheckpoint] | None, registry: Registry) -> None:
+    if recorded is None:
+        return
+    offset, event = recorded
+    if (registry.ordinal, registry.digest) != (event.ordinal, event.digest):
+        raise LogCorrupt(
+            f"checkpoints/{offset}: the registry is {registry.ordinal}-{registry.digest[:12]}, "
+            f"recorded was {event.ordinal}-{event.digest[:12]}"
+        )
 
 
 async def evidence_of(transport: Transport) -> Evidence:

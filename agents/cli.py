@@ -2,6 +2,7 @@
 
 import click
 
+from agents.commands.copy import copy_command
 from agents.commands.inspect import (
     explain_command,
     families_group,
@@ -9,6 +10,7 @@ from agents.commands.inspect import (
     schemas_command,
 )
 from agents.commands.keys import keys_group
+from agents.commands.rejected import rejected_group
 from agents.commands.replay import replay_command
 from agents.commands.run import run_command
 from agents.commands.service import ask_command, feedback_command, up_command
@@ -34,6 +36,8 @@ for command in (
     explain_command,
     families_group,
     replay_command,
+    copy_command,
+    rejected_group,
     pipeline_command,
     schemas_command,
     keys_group,

@@ -164,9 +164,9 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "rejected",
-        (e.RecordRejected,),
+        (e.RecordRejected, e.RecordReplayed),
         _field("topic"),
-        "Records that could not be used.",
+        "Records that could not be used, and which of them were put back.",
         "The topic of the record.",
     ),
 )

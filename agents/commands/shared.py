@@ -87,9 +87,14 @@ def fail_at(error: TransportError) -> NoReturn:
     fail(str(error), UNREACHABLE if isinstance(error, Unreachable) else BAD_INPUT)
 
 
-def open_log(source: Source, *, writing: bool = False) -> Log:
-    """Open the log of a source; a cluster's client, which is an extra, is imported only here."""
+def open_log(source: Source, *, writing: bool = False, making: bool = False) -> Log:
+    """Open the log of a source, made anew when there is none if that is wished.
+
+    A cluster's client, which is an extra, is imported only here.
+    """
     if source.connection is None:
+        if not making:
+            refuse_missing(source.data)
         return open_writer(source.data) if writing else open_reader(source.data)
     try:
         from streams.transports.kafka import KafkaLog
@@ -136,13 +141,16 @@ def graph() -> tuple[Node, ...]:
     return pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
 
 
+def refuse_missing(data: Path) -> None:
+    """Leave with exit status 2 where a data directory holds no log."""
+    if not (data / LOG_NAME).exists():
+        fail(f"{data}: no log here ({LOG_NAME} is missing); give --data DIR", BAD_INPUT)
+
+
 def open_reader(data: Path) -> EmbeddedLog:
     """Open the log of a data directory for reading, or leave with exit status 2."""
-    path = data / LOG_NAME
-    if not path.exists():
-        fail(f"{data}: no log here ({LOG_NAME} is missing); give --data DIR", BAD_INPUT)
     try:
-        return EmbeddedLog.open(path, read_only=True)
+        return EmbeddedLog.open(data / LOG_NAME, read_only=True)
     except TransportError as error:
         fail(str(error), BAD_INPUT)
 

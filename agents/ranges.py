@@ -54,7 +54,7 @@ def read_bound(text: str) -> Bound:
     if found := _OFFSET.fullmatch(text):
         return AtOffset(int(found[1]))
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text if "-" in text[:5] else "")
     except ValueError:
         raise ValueError(
             f"{text!r} is neither offset:N nor an ISO 8601 time, such as 2026-01-31T12:00:00Z"

@@ -44,9 +44,10 @@ class Revisions:
             self._changes = records(self._transport, ("versions",))
             self._keep()
         while self._registry.ordinal < ordinal:
-            _, event = await anext(self._changes, (None, None))
-            if event is None:
+            following = await anext(self._changes, None)
+            if following is None:
                 break
+            _, event = following
             if isinstance(event, VersionChanged):
                 self._registry = folded(self._registry, event, self._trust)
                 self._keep()

@@ -1,125 +1,47 @@
 """Facts of a log on a cluster: copied there and back, read and replayed as on the embedded log."""
 
 import asyncio
-import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from agents.cli import main
 from agents.commands.shared import LOG_NAME
 from streams.copying import as_copied
 from streams.topic_plan import Layout
 from streams.topics import TOPIC_NAMES
 from streams.transports import Log, Outgoing
 from streams.transports.embedded import EmbeddedLog
-from streams.transports.kafka import KafkaLog
-from streams.transports.kafka_admin import apply
-from streams.transports.kafka_connection import KafkaConnection
+from tests.kafka.logs import InDirectory, OnCluster, Said, kappa, on, on_cluster, opened
 
 pytestmark = pytest.mark.slow
 
 HELPDESK = Path(__file__).parents[2] / "infra" / "demo" / "helpdesk.jsonl"
-KEPT = Layout(partitions=3, replication=1, retention_days=36_500)
 ROWS = 600
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command said."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-def kappa(*arguments: object, prefix: str = "") -> Said:
-    """Run a command, with a prefix of names on the cluster."""
-    environment = {"KAPPA_KAFKA_PREFIX": prefix, "COLUMNS": "200"}
-    said = CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
-    if said.exception is not None and not isinstance(said.exception, SystemExit):
-        raise said.exception
-    return Said(said.exit_code, said.stdout, said.stderr)
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A part of the cluster that no other test uses."""
-
-    connection: KafkaConnection
-
-    @property
-    def url(self) -> str:
-        return f"kafka://{self.connection.bootstrap}/{self.connection.prefix}"
-
-    def kappa(self, *arguments: object) -> Said:
-        """Run a command that reads this part."""
-        return kappa(
-            *arguments, "--kafka", self.connection.bootstrap, prefix=self.connection.prefix
-        )
-
-
-def made_cluster(bootstrap: str, layout: Layout = KEPT) -> Cluster:
-    connection = KafkaConnection(bootstrap, prefix=f"f{uuid.uuid4().hex[:8]}.")
-    assert asyncio.run(apply(connection, layout)) == []
-    return Cluster(connection)
 
 
 @pytest.fixture
-def cluster(bootstrap: str) -> Cluster:
-    return made_cluster(bootstrap)
+def cluster(bootstrap: str) -> OnCluster:
+    return on_cluster(bootstrap)
 
 
 @pytest.fixture(scope="module")
-def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> InDirectory:
     """The data directory that a simulation left."""
     data = tmp_path_factory.mktemp("facts") / "data"
     said = kappa("simulate", HELPDESK, "--limit", ROWS, "--data", data)
     assert said.status == 0, said.err
-    return data
+    return InDirectory(data)
 
 
 @pytest.fixture(scope="module")
-def copied(bootstrap: str, simulated: Path) -> Cluster:
+def copied(bootstrap: str, simulated: InDirectory) -> OnCluster:
     """The same log on a cluster."""
-    made = made_cluster(bootstrap)
-    said = kappa("copy", simulated, made.url)
+    made = on_cluster(bootstrap)
+    said = kappa("copy", simulated.data, made.url)
     assert said.status == 0, said.err
     return made
-
-
-@asynccontextmanager
-async def opened(where: Cluster | Path) -> AsyncIterator[Log]:
-    log: Log = (
-        KafkaLog(where.connection)
-        if isinstance(where, Cluster)
-        else EmbeddedLog.open(where / LOG_NAME, read_only=True)
-    )
-    try:
-        yield log
-    finally:
-        await log.close()
-
-
-def on(where: Cluster | Path, work: Callable[[Log], Awaitable[T]]) -> T:
-    """Return what some work on a log returns."""
-
-    async def run() -> T:
-        async with opened(where) as log:
-            return await work(log)
-
-    return asyncio.run(run())
 
 
 async def by_place(log: Log) -> dict[tuple[str, int], list[Outgoing]]:
@@ -155,25 +77,27 @@ READERS: list[tuple[object, ...]] = [
 
 @pytest.mark.parametrize("command", READERS, ids=lambda row: " ".join(map(str, row)))
 def test_facts_are_the_same_on_both_sides(
-    simulated: Path, copied: Cluster, command: tuple[object, ...]
+    simulated: InDirectory, copied: OnCluster, command: tuple[object, ...]
 ) -> None:
-    here, there = kappa(*command, "--data", simulated), copied.kappa(*command)
+    here, there = simulated.kappa(*command), copied.kappa(*command)
     assert (here.status, here.err) == (0, "")
     assert there == here
     assert here.out
 
 
-def test_a_family_is_shown_the_same_on_both_sides(simulated: Path, copied: Cluster) -> None:
-    family = kappa("families", "list", "--json", "--data", simulated).json[0]["family"]
+def test_a_family_is_shown_the_same_on_both_sides(
+    simulated: InDirectory, copied: OnCluster
+) -> None:
+    family = simulated.kappa("families", "list", "--json").json[0]["family"]
     command = ("families", "show", family, "--json")
-    assert copied.kappa(*command) == kappa(*command, "--data", simulated)
+    assert copied.kappa(*command) == simulated.kappa(*command)
 
 
 def test_replay_against_another_registry_finds_the_same_differences(
-    simulated: Path, copied: Cluster
+    simulated: InDirectory, copied: OnCluster
 ) -> None:
     command = ("replay", "--against", "10", "--json")
-    here, there = kappa(*command, "--data", simulated), copied.kappa(*command)
+    here, there = simulated.kappa(*command), copied.kappa(*command)
     assert (here.status, there.status) == (1, 1)
     assert len(here.json["differences"]) > 50
     assert all(row["reasons"] for row in here.json["differences"])
@@ -204,7 +128,7 @@ WRONG: list[tuple[str, tuple[object, ...], int, str]] = [
     ("name", "command", "status", "problem"), WRONG, ids=[row[0] for row in WRONG]
 )
 def test_wrong_use_is_one_sentence(
-    copied: Cluster, name: str, command: tuple[object, ...], status: int, problem: str
+    copied: OnCluster, name: str, command: tuple[object, ...], status: int, problem: str
 ) -> None:
     said = copied.kappa(*command)
     assert (said.status, said.out) == (status, "")
@@ -237,7 +161,7 @@ def test_missing_topics_are_exit_status_2(bootstrap: str, command: tuple[object,
 
 
 def test_a_copy_has_every_record_in_the_order_of_its_key_and_partition(
-    simulated: Path, copied: Cluster
+    simulated: InDirectory, copied: OnCluster
 ) -> None:
     here, there = on(simulated, by_place), on(copied, by_place)
     assert len(there) > len(here)
@@ -252,21 +176,21 @@ def test_a_copy_has_every_record_in_the_order_of_its_key_and_partition(
 
 
 def test_a_log_that_was_copied_there_and_back_is_the_same(
-    simulated: Path, copied: Cluster, tmp_path: Path
+    simulated: InDirectory, copied: OnCluster, tmp_path: Path
 ) -> None:
-    back = tmp_path / "back"
-    said = kappa("copy", copied.url, back, "--json")
+    back = InDirectory(tmp_path / "back")
+    said = kappa("copy", copied.url, back.data, "--json")
     assert said.status == 0, said.err
     assert sum(said.json["appended"].values()) > 3 * ROWS
     first, second = on(simulated, by_place), on(back, by_place)
     for place, records in first.items():
         assert sorted(second[place], key=repr) == sorted(records, key=repr)
     for command in READERS:
-        assert kappa(*command, "--data", back) == kappa(*command, "--data", simulated)
+        assert back.kappa(*command) == simulated.kappa(*command)
 
 
 def test_a_second_run_appends_only_what_is_missing(
-    simulated: Path, cluster: Cluster, tmp_path: Path
+    simulated: InDirectory, cluster: OnCluster, tmp_path: Path
 ) -> None:
     part = tmp_path / "part"
     total = on(simulated, lambda log: _head_into(log, part, 700))
@@ -274,11 +198,11 @@ def test_a_second_run_appends_only_what_is_missing(
     assert sum(first["appended"].values()) == 700
     again = kappa("copy", part, cluster.url)
     assert (again.status, again.out) == (0, "0 records copied, 700 were there\n")
-    rest = kappa("copy", simulated, cluster.url)
+    rest = kappa("copy", simulated.data, cluster.url)
     assert (rest.status, rest.out) == (0, f"{total - 700} records copied, 700 were there\n")
-    back = tmp_path / "back"
-    for given in (simulated, cluster.url, cluster.url):
-        said = kappa("copy", given, back)
+    back = InDirectory(tmp_path / "back")
+    for given in (simulated.data, cluster.url, cluster.url):
+        said = kappa("copy", given, back.data)
         assert said.status == 0, said.err
     assert said.out == f"0 records copied, {total} were there\n"
 
@@ -296,37 +220,39 @@ async def _head_into(log: Log, directory: Path, count: int) -> int:
 
 
 def test_a_target_that_holds_other_records_is_refused_and_left(
-    simulated: Path, cluster: Cluster, tmp_path: Path
+    simulated: InDirectory, cluster: OnCluster, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     kappa("simulate", HELPDESK, "--limit", 20, "--seed", "other", "--data", other)
     asyncio.run(_drop_first(other, cluster))
     before = on(cluster, by_place)
-    said = kappa("copy", simulated, cluster.url)
+    said = kappa("copy", simulated.data, cluster.url)
     assert (said.status, said.out) == (1, "")
     assert "the target holds other records: utterances/" in said.err
     assert on(cluster, by_place) == before
 
 
-async def _drop_first(data: Path, cluster: Cluster) -> None:
+async def _drop_first(data: Path, cluster: OnCluster) -> None:
     """Put all but the first utterance of a log onto the cluster."""
-    async with opened(data) as log, opened(cluster) as into:
+    async with opened(InDirectory(data)) as log, opened(cluster) as into:
         records = [as_copied(record) async for record in log.scan(("utterances",))]
         await into.publish(records[1:])
 
 
 def test_what_a_cluster_would_delete_for_its_age_is_refused(
-    bootstrap: str, simulated: Path
+    bootstrap: str, simulated: InDirectory
 ) -> None:
-    young = made_cluster(bootstrap, Layout(partitions=1, replication=1, retention_days=30))
-    said = kappa("copy", simulated, young.url)
+    young = on_cluster(bootstrap, Layout(partitions=1, replication=1, retention_days=30))
+    said = kappa("copy", simulated.data, young.url)
     assert said.status == 1
     assert "keeps records for 30 days" in said.err
     assert "KAPPA_RETENTION_DAYS" in said.err
     assert not any(on(young, by_place).values())
 
 
-def test_groups_go_on_where_they_were(simulated: Path, copied: Cluster, tmp_path: Path) -> None:
+def test_groups_go_on_where_they_were(
+    simulated: InDirectory, copied: OnCluster, tmp_path: Path
+) -> None:
     groups = ("matcher", "fallback", "distiller", "auditor")
 
     async def waiting(log: Log) -> dict[str, int]:
@@ -335,8 +261,8 @@ def test_groups_go_on_where_they_were(simulated: Path, copied: Cluster, tmp_path
     here = on(simulated, waiting)
     assert set(here.values()) == {0}
     assert on(copied, waiting) == here
-    back = tmp_path / "back"
-    kappa("copy", copied.url, back)
+    back = InDirectory(tmp_path / "back")
+    kappa("copy", copied.url, back.data)
     assert on(back, waiting) == here
 
 
@@ -348,7 +274,7 @@ async def _unread(log: Log, group: str) -> int:
 
 
 def test_a_group_that_lags_reads_no_record_that_it_has_read_into_a_cluster(
-    cluster: Cluster, tmp_path: Path
+    cluster: OnCluster, tmp_path: Path
 ) -> None:
     data = tmp_path / "lagging"
     data.mkdir()
@@ -374,8 +300,8 @@ def test_a_group_that_lags_reads_no_record_that_it_has_read_into_a_cluster(
     known, new = on(cluster, read)
     assert known == {b"%d" % n for n in range(40)}
     assert new == {b"%d" % n for n in range(40, 100)}
-    back = tmp_path / "back"
-    said = kappa("copy", cluster.url, back)
+    back = InDirectory(tmp_path / "back")
+    said = kappa("copy", cluster.url, back.data)
     assert said.status == 0
     assert on(back, read) == (known, new)
 
@@ -394,7 +320,7 @@ BAD_COPIES: list[tuple[str, str, str, int, str]] = [
     ids=[row[0] for row in BAD_COPIES],
 )
 def test_a_copy_that_cannot_be_is_one_sentence(
-    cluster: Cluster,
+    cluster: OnCluster,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     name: str,

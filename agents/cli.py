@@ -10,6 +10,7 @@ from agents.commands.inspect import (
     replay_command,
     schemas_command,
 )
+from agents.commands.learn import learn_command
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
 
@@ -26,6 +27,7 @@ def main() -> None:
 for command in (
     simulate_command,
     up_command,
+    learn_command,
     ask_command,
     feedback_command,
     explain_command,

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import signal
+import sys
+from collections.abc import Mapping
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
@@ -25,9 +28,11 @@ from agents.commands.shared import (
 from agents.console.app import console
 from agents.fallback import hash_draw
 from agents.logs import Row, read_rows
-from agents.pipeline import pipeline
+from agents.node import Node
+from agents.pipeline import ANSWERING, pipeline
 from agents.service import Service, pumping
 from agents.settings import Settings
+from agents.supervisor import Supervisor, supervised
 from agents.teachers import Teacher
 from agents.teachers.demo import DemoTeacher
 from agents.teachers.recorded import recorded
@@ -38,6 +43,9 @@ from streams.transports import TransportError
 
 ENDPOINT_NAME = "endpoint"
 """File in the data directory with the URL of the running service."""
+
+LEARN = (sys.executable, "-m", "agents", "learn", "--pipe")
+"""The command that learns beside a service, but for the number of its pipe's descriptor."""
 
 
 def settings_from(**given: Any) -> Settings:
@@ -73,6 +81,22 @@ def teacher_named(name: str) -> Teacher:
     fail(f"teacher {name!r} is none of demo, recorded:LOG.jsonl, none", BAD_INPUT)
 
 
+def nodes_from(settings: Settings, teacher: Teacher) -> tuple[Node, ...]:
+    """Return the pipeline as it is set up."""
+    return pipeline(
+        teacher,
+        hash_draw(settings.audit_seed.get_secret_value()),
+        audit_rate=settings.audit_rate,
+        trusted=settings.trusted_sources,
+        policy=policy_for(settings.max_risk),
+    )
+
+
+def environment_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that were given as the environment says them."""
+    return {f"KAPPA_{n.upper()}": str(value) for n, value in given.items() if value is not None}
+
+
 @click.command("up", epilog="Example: kappa up --teacher demo --data desk")
 @click.option("--teacher", help="demo, recorded:LOG.jsonl or none.")
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded log.")
@@ -83,28 +107,30 @@ def teacher_named(name: str) -> Teacher:
 def up_command(**given: Any) -> None:
     """Run every agent and the console as one service on the embedded log."""
     settings = settings_from(**given)
-    teacher = teacher_named(settings.teacher)
+    nodes = nodes_from(settings, teacher_named(settings.teacher))
     log = open_writer(settings.data)
-    nodes = pipeline(
-        teacher,
-        hash_draw(settings.audit_seed.get_secret_value()),
-        audit_rate=settings.audit_rate,
-        trusted=settings.trusted_sources,
-        policy=policy_for(settings.max_risk),
+    service = Service(log, [n for n in nodes if n.name in ANSWERING], settings.window)
+    service.beside = supervisor = Supervisor(
+        log,
+        [n for n in nodes if n.name not in ANSWERING],
+        LEARN,
+        dict(os.environ) | environment_of(given),
+        stored=service.news.set,
+        tell=lambda trouble: click.echo(f"kappa: {trouble}", err=True),
     )
     try:
-        asyncio.run(_serve(Service(log, nodes, settings.window), settings))
+        asyncio.run(_serve(service, supervisor, settings))
     except TransportError as error:
-        fail(str(error), BAD_INPUT)
+        fail(str(error), UNREACHABLE)
 
 
-async def _serve(service: Service, settings: Settings) -> None:
+async def _serve(service: Service, supervisor: Supervisor, settings: Settings) -> None:
     config = uvicorn.Config(
         console(service), host=settings.host, port=settings.port, log_level="warning"
     )
     server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:
-        async with pumping(service):
+        async with pumping(service), supervised(supervisor, service):
             await server.serve()
     finally:
         server.endpoint.unlink(missing_ok=True)

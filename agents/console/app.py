@@ -4,9 +4,10 @@ POST /ask?wait=S            {"text", "tenant"?, "utterance_id"?, "session"?, "co
 POST /feedback              {"utterance_id", "verdict", "tenant"?, "correction"?, "source"?}
 GET  /explain/{id}?tenant=  the explanation as JSON
 GET  /families              every version with its stage and evidence
-GET  /live, /ready          is the pump alive; are all nodes rebuilt
+GET  /live, /ready          is the pump alive; are all nodes rebuilt; why nothing is learned, if so
 """
 
+import asyncio
 from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import Any
@@ -21,6 +22,7 @@ from agents.explain import explain
 from agents.families import family_rows
 from agents.service import Service, UnknownAnswer
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
+from streams.transports import TransportError
 
 MAX_BODY = 256 * 1024
 MAX_WAIT = 60.0
@@ -118,6 +120,16 @@ def _problems(error: ValidationError) -> _Refused:
     return _Refused(400, listed)
 
 
+def _trouble(service: Service) -> dict[str, Any]:
+    """Return why nothing is learned just now; answers go on meanwhile."""
+    trouble = None if service.beside is None else service.beside.trouble
+    return {} if trouble is None else {"learning": trouble}
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return _Refused(503, str(error)).response
+
+
 def console(service: Service) -> Starlette:
     """Return the application on a service."""
 
@@ -139,6 +151,10 @@ def console(service: Service) -> Starlette:
             return refused.response
         except ValueError as error:
             return _Refused(400, str(error)).response
+        except asyncio.CancelledError:
+            if service.failure is None:
+                raise
+            return _Refused(503, str(service.failure)).response
         document = terminal_document(utterance_id, terminal)
         return JSONResponse(document, 202 if terminal is None else 200)
 
@@ -174,12 +190,13 @@ def console(service: Service) -> Starlette:
 
     async def live(request: Request) -> Response:
         failed = service.failure
-        return JSONResponse({"live": failed is None}, 200 if failed is None else 503)
+        document = {"live": failed is None} | _trouble(service)
+        return JSONResponse(document, 200 if failed is None else 503)
 
     async def ready(request: Request) -> Response:
         is_ready = len(service.running) == len(service.nodes) and service.failure is None
         document = {"ready": is_ready, "lag": await service.lag() if is_ready else None}
-        return JSONResponse(document, 200 if is_ready else 503)
+        return JSONResponse(document | _trouble(service), 200 if is_ready else 503)
 
     return Starlette(
         routes=[
@@ -189,5 +206,6 @@ def console(service: Service) -> Starlette:
             Route("/families", families),
             Route("/live", live),
             Route("/ready", ready),
-        ]
+        ],
+        exception_handlers={TransportError: _unavailable},
     )

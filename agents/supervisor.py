@@ -103,11 +103,19 @@ class Supervisor:
         return f"exit status {process.returncode}"
 
     async def _started(self, pipe: socket.socket) -> Process:
-        """Start the program at this end of the pipe, which is closed here."""
+        """Start the program at this end of the pipe, which is closed here.
+
+        Its session is its own: Ctrl-C is for us, who then ask it to leave.
+        """
         with pipe:
             number = pipe.fileno()
             return await asyncio.create_subprocess_exec(
-                *self.command, str(number), pass_fds=(number,), stdin=DEVNULL, env=self.environment
+                *self.command,
+                str(number),
+                pass_fds=(number,),
+                stdin=DEVNULL,
+                env=self.environment,
+                start_new_session=True,
             )
 
     async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -28,14 +28,13 @@ def learn_command(pipe: int) -> None:
     try:
         asyncio.run(_learn(settings, connected(pipe)))
     except TransportError as error:
-        fail(str(error), UNREACHABLE)
+        fail(f"learner: {error}", UNREACHABLE)
 
 
 def connected(descriptor: int) -> socket.socket:
     """Return the pipe; when its other end closes this process ends, even within a long search.
 
-    The process holds nothing that could be lost: what it has not published it does again. Ctrl-C
-    reaches every process of a terminal; this one ends when its writer says so.
+    The process holds nothing that could be lost: what it has not published it does again.
     """
     pipe = socket.socket(fileno=descriptor)
     pipe.set_inheritable(False)
@@ -46,7 +45,6 @@ def connected(descriptor: int) -> socket.socket:
         closed.poll()
         os._exit(UNREACHABLE)
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=leave, daemon=True).start()
     return pipe
 

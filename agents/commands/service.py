@@ -44,9 +44,6 @@ from streams.transports import TransportError
 ENDPOINT_NAME = "endpoint"
 """File in the data directory with the URL of the running service."""
 
-LEARN = (sys.executable, "-m", "agents", "learn", "--pipe")
-"""The command that learns beside a service, but for the number of its pipe's descriptor."""
-
 
 def settings_from(**given: Any) -> Settings:
     """Return the settings of the environment, overridden by the options that were given."""
@@ -92,6 +89,15 @@ def nodes_from(settings: Settings, teacher: Teacher) -> tuple[Node, ...]:
     )
 
 
+def _learning_command() -> list[str]:
+    """Return the command that learns beside us, but for the number of its pipe's descriptor.
+
+    It finds the packages where we did: in the working directory only if we looked there.
+    """
+    safe = [] if os.getcwd() in sys.path else ["-P"]
+    return [sys.executable, *safe, "-m", "agents", "learn", "--pipe"]
+
+
 def environment_of(given: Mapping[str, Any]) -> dict[str, str]:
     """Return the options that were given as the environment says them."""
     return {f"KAPPA_{n.upper()}": str(value) for n, value in given.items() if value is not None}
@@ -113,7 +119,7 @@ def up_command(**given: Any) -> None:
     service.beside = supervisor = Supervisor(
         log,
         [n for n in nodes if n.name not in ANSWERING],
-        LEARN,
+        _learning_command(),
         dict(os.environ) | environment_of(given),
         stored=service.news.set,
         tell=lambda trouble: click.echo(f"kappa: {trouble}", err=True),

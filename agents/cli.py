@@ -11,6 +11,7 @@ from agents.commands.inspect import (
     schemas_command,
 )
 from agents.commands.keys import keys_group
+from agents.commands.learn import learn_command
 from agents.commands.run import run_command
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
@@ -30,6 +31,7 @@ for command in (
     simulate_command,
     up_command,
     run_command,
+    learn_command,
     ask_command,
     feedback_command,
     explain_command,

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import signal
+import sys
+from collections.abc import Mapping
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
@@ -26,14 +29,30 @@ from agents.commands.teachers import nodes_of, teacher_named
 from agents.console.app import console
 from agents.health import Vitals, observing, vitals_of
 from agents.metrics import PrometheusSensor
+from agents.pipeline import ANSWERING
 from agents.service import Service, pumping
 from agents.settings import Settings
+from agents.supervisor import Supervisor, supervised
 from agents.teachers import Closing, Teacher
 from streams.codec import sanitize_json
 from streams.transports import TransportError
 
 ENDPOINT_NAME = "endpoint"
 """File in the data directory with the URL of the running service."""
+
+
+def _learning_command() -> list[str]:
+    """Return the command that learns beside us, but for the number of its pipe's descriptor.
+
+    It finds the packages where we did: in the working directory only if we looked there.
+    """
+    safe = [] if os.getcwd() in sys.path else ["-P"]
+    return [sys.executable, *safe, "-m", "agents", "learn", "--pipe"]
+
+
+def environment_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that were given as the environment says them."""
+    return {f"KAPPA_{n.upper()}": str(value) for n, value in given.items() if value is not None}
 
 
 @click.command("up", epilog="Example: kappa up --teacher demo --data desk")
@@ -49,21 +68,37 @@ def up_command(**given: Any) -> None:
     teacher = teacher_named(settings)
     log = open_writer(settings.data)
     nodes = nodes_of(settings, teacher)
-    vitals = vitals_of((node.name for node in nodes), stall_after=settings.stall_after)
-    service = Service(log, nodes, settings.window, PrometheusSensor(vitals.metrics))
+    answering = [node for node in nodes if node.name in ANSWERING]
+    vitals = vitals_of((node.name for node in answering), stall_after=settings.stall_after)
+    service = Service(log, answering, settings.window, PrometheusSensor(vitals.metrics))
+    service.beside = supervisor = Supervisor(
+        log,
+        [node for node in nodes if node.name not in ANSWERING],
+        _learning_command(),
+        dict(os.environ) | environment_of(given),
+        stored=service.news.set,
+        tell=lambda trouble: click.echo(f"kappa: {trouble}", err=True),
+    )
     try:
-        asyncio.run(_serve(service, settings, teacher, vitals))
+        asyncio.run(_serve(service, supervisor, settings, teacher, vitals))
     except TransportError as error:
-        fail(str(error), BAD_INPUT)
+        fail(str(error), UNREACHABLE)
 
 
-async def _serve(service: Service, settings: Settings, teacher: Teacher, vitals: Vitals) -> None:
+async def _serve(
+    service: Service,
+    supervisor: Supervisor,
+    settings: Settings,
+    teacher: Teacher,
+    vitals: Vitals,
+) -> None:
     app = console(service, settings.trust(), vitals)
     config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning")
     server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:
         async with (
             pumping(service),
+            supervised(supervisor, service),
             observing(vitals, service.running),
         ):
             await server.serve()

@@ -2,6 +2,7 @@
 
 import click
 
+from agents.commands.config import config_group
 from agents.commands.inspect import (
     explain_command,
     families_group,
@@ -36,5 +37,6 @@ for command in (
     schemas_command,
     rejected_group,
     keys_group,
+    config_group,
 ):
     main.add_command(command)

@@ -21,7 +21,7 @@ from agents.history import events_about
 from agents.node import Node
 from agents.runner import Decoder, Running, start, step
 from agents.sensors import SILENT, Sensor
-from streams.codec import decode, encode, sanitize, sanitize_json
+from streams.codec import decode, encode, passthrough, sanitize, sanitize_json
 from streams.events import (
     AnswerGiven,
     CompletionGiven,
@@ -29,7 +29,7 @@ from streams.events import (
     FeedbackGiven,
     UtteranceAsked,
 )
-from streams.transports import Reader, Transport
+from streams.transports import Headers, Reader, Transport
 
 Terminal = AnswerGiven | CompletionGiven | CompletionRefused
 _TERMINAL_TOPICS = ("matches", "completions")
@@ -119,10 +119,12 @@ class Service:
         utterance_id: str | None = None,
         session: str | None = None,
         context: str | None = None,
+        headers: Headers = (),
         wait: float = 0.0,
     ) -> tuple[str, Terminal | None]:
         """Store an utterance; wait up to `wait` seconds for its terminal record.
 
+        `headers` are echoed on all that follows from it, if they are of those that are.
         Asking with an id that was asked before stores nothing and returns what is known of it.
         Raises ValueError for a text that no record can hold.
         """
@@ -143,7 +145,9 @@ class Service:
                 context=None if context is None else sanitize(context),
                 asked_at=now,
             )
-            await self.transport.publish([encode(event, timestamp=now)])
+            await self.transport.publish(
+                [encode(event, timestamp=now, headers=passthrough(headers))]
+            )
             self.news.set()
         try:
             return utterance_id, await asyncio.wait_for(future, wait)

@@ -1,8 +1,11 @@
 """`kappa up`, and the commands that talk to a running service: `ask`, `feedback`."""
 
 import asyncio
+import contextlib
 import json
 import signal
+import sys
+from collections.abc import Iterator
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
@@ -12,6 +15,7 @@ import click
 import httpx
 import uvicorn
 
+from agents import diagnostics
 from agents.commands.shared import (
     BAD_INPUT,
     NO,
@@ -28,12 +32,14 @@ from agents.health import Vitals, observing, vitals_of
 from agents.logs import Row, read_rows
 from agents.metrics import PrometheusSensor
 from agents.pipeline import pipeline
+from agents.sensors import Sensor, Sensors
 from agents.service import Service, pumping
 from agents.settings import Settings
 from agents.teachers import Teacher
 from agents.teachers.demo import DemoTeacher
 from agents.teachers.recorded import recorded
 from agents.teachers.scripted import ScriptedTeacher
+from agents.tracing import MissingTracing, exporting
 from artifacts.policy import policy_for
 from streams.codec import sanitize_json
 from streams.transports import TransportError
@@ -85,16 +91,30 @@ def up_command(**given: Any) -> None:
         signer=settings.signer(),
     )
     vitals = vitals_of((node.name for node in nodes), stall_after=settings.stall_after)
-    service = Service(log, nodes, PrometheusSensor(vitals.metrics))
+    diagnostics.configure(settings.log_level, sys.stderr, settings.secrets())
     try:
-        asyncio.run(_serve(service, settings, vitals))
-    except TransportError as error:
+        with _sensors(settings, vitals) as sensor:
+            asyncio.run(_serve(Service(log, nodes, sensor), settings, vitals))
+    except (TransportError, MissingTracing) as error:
         fail(str(error), BAD_INPUT)
+
+
+@contextlib.contextmanager
+def _sensors(settings: Settings, vitals: Vitals) -> Iterator[Sensor]:
+    """Give the sensor of a process: it counts, tells, and traces where a collector is named."""
+    always = (PrometheusSensor(vitals.metrics), diagnostics.LogSensor())
+    if settings.otlp_endpoint is None:
+        yield Sensors(*always)
+        return
+    with exporting(settings.otlp_endpoint, "kappa") as tracing:
+        yield Sensors(tracing, *always)
 
 
 async def _serve(service: Service, settings: Settings, vitals: Vitals) -> None:
     app = console(service, settings.trust(), vitals)
-    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning")
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_level="warning", log_config=None
+    )
     server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:
         async with (

@@ -21,7 +21,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from agents.sensors import Sensor
 from streams.events import Event, VersionRefused
-from streams.transports import Handled
+from streams.transports import Handled, Record
 
 MASK = "**********"
 SHORTEST_MASKED = 8
@@ -88,9 +88,9 @@ class LogSensor(Sensor):
         for each in handled:
             for out in each.outgoing:
                 if out.topic == "rejected":
-                    cause = each.record
-                    place = f"{cause.topic}/{cause.partition}/{cause.offset}"
-                    _logger(node).warning("a record was rejected", extra={"position": place})
+                    _logger(node).warning("a record was rejected", extra=_position(each.record))
+                elif out.headers[0][1] == b"VersionRefused":
+                    _logger(node).error("a change set was refused", extra=_position(each.record))
 
     def folded(self, node: str, said: Sequence[Event]) -> None:
         for event in said:
@@ -102,6 +102,10 @@ class LogSensor(Sensor):
 
     def restarted(self, node: str) -> None:
         _logger(node).error("the node was started again after a failure")
+
+
+def _position(record: Record) -> dict[str, str]:
+    return {"position": f"{record.topic}/{record.partition}/{record.offset}"}
 
 
 def _logger(node: str) -> logging.Logger:

@@ -133,7 +133,10 @@ def test_what_an_operator_has_to_see() -> None:
     rejected = RecordRejected(topic="utterances", partition=0, offset=7, reason="r", value="")
     record = Record("utterances", 0, 7, 0, None, (), b"", 0)
     sensor.handled("matcher", [Handled(record, [encode(rejected, timestamp=0)])], 0.1)
-    sensor.folded("matcher", [VersionRefused(ordinal=3, scope="t", node="matcher", reason="why")])
+    refused = VersionRefused(ordinal=3, scope="t", node="matcher", reason="why")
+    sensor.folded("matcher", [refused])
+    change = Record("versions", 0, 3, 0, None, (), b"", 0)
+    sensor.handled("auditor", [Handled(change, [encode(refused, timestamp=0)])], 0.1)
     sensor.restarted("fallback")
     said = [{k: v for k, v in line.items() if k != "timestamp"} for line in lines(stream)]
     assert said == [
@@ -141,6 +144,8 @@ def test_what_an_operator_has_to_see() -> None:
          "position": "utterances/0/7"},
         {"event": "a change set was refused", "level": "error", "logger": "kappa.matcher",
          "ordinal": 3, "scope": "t", "why": "why"},
+        {"event": "a change set was refused", "level": "error", "logger": "kappa.auditor",
+         "position": "versions/0/3"},
         {"event": "the node was started again after a failure", "level": "error",
          "logger": "kappa.fallback"},
     ]  # fmt: skip

@@ -1,10 +1,12 @@
-# `make demo` and `make test` work on a bare machine with Python 3.11, git and make.
+# `make demo` works on a bare machine with Python 3.11, git and make; `make test` and the brokers
+# also want Maven, which root gets by itself.
 PYTHON ?= python3.11
 PYTHON := $(shell command -v $(PYTHON) >/dev/null 2>&1 && echo $(PYTHON) || echo python3)
 BIN := .venv/bin
+KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test fast check setup eval bench demo-log clean
+.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -15,6 +17,9 @@ test: .venv/dev check  ## install what the tests need, and run all of them
 fast: .venv/dev  ## the tests that need no process and no second
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+faults: .venv/dev  ## what happens when brokers are killed or freeze
+	$(BIN)/python -m pytest -m faults
+
 check: .venv/dev  ## lint, types, walls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -22,6 +27,18 @@ check: .venv/dev  ## lint, types, walls
 	$(BIN)/lint-imports --no-cache
 
 setup: .venv/base  ## .venv with .venv/bin/kappa
+
+kafka: .venv/base  ## one Kafka broker on 127.0.0.1:19092, in the background
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT)
+
+kafka-3: .venv/base  ## three of them, on 19092, 19192 and 19292
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT) --nodes 3
+
+kafka-sasl: .venv/dev  ## one with passwords, TLS and access rules
+	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT) --sasl
+
+kafka-stop: .venv/base  ## stop whatever of these runs
+	$(BIN)/python -m infra.kafka.broker stop
 
 eval: .venv/base  ## coverage and risk on the development streams in ../shared
 	$(BIN)/python -m tests.evaluation.streams

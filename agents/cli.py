@@ -14,6 +14,7 @@ from agents.commands.inspect import (
 from agents.commands.keys import keys_group
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
+from agents.commands.topics import topics_group
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -38,5 +39,6 @@ for command in (
     rejected_group,
     keys_group,
     config_group,
+    topics_group,
 ):
     main.add_command(command)

@@ -6,11 +6,16 @@ RecallAsked    ─▶ RecallAnswered | nothing
 
 The draw of an audit is made here, after the answer was decided, so that nothing that decides can
 know it.
+
+Equal questions that are in flight together are asked once: whoever asks second waits for the reply
+to the first, and its tokens and price are counted there. Every utterance still gets its own event.
+Nothing is kept after the reply: a cache of a teacher's answers would be a family without evidence.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents.node import Asker
@@ -29,6 +34,9 @@ from streams.events import (
 
 Draw = Callable[[AuditAsked], bool]
 
+Same = tuple[str, str, str | None]
+"""Tenant, text and context: questions that share them are one question."""
+
 
 def hash_draw(seed: str) -> Draw:
     """Return a draw by the SHA-256 of the utterance's id: the same id is drawn the same way."""
@@ -44,6 +52,7 @@ def hash_draw(seed: str) -> Draw:
 class _Asking:
     teacher: Teacher
     draw: Draw
+    in_flight: dict[Same, asyncio.Future[Reply | Refused]] = field(default_factory=dict)
 
     async def about(self, event: Event) -> Sequence[Event]:
         match event:
@@ -63,16 +72,48 @@ class _Asking:
         context = event.context if isinstance(event, MatchAbstained) else None
         question = Question(event.tenant, event.utterance_id, event.text, context)
         try:
-            reply = await self.teacher.answer(question)
+            reply = await self.reply(question)
             if isinstance(reply, Refused):
                 return reply
             return self.fields(event, reply)
-        except TeacherError as error:
-            return Refused(f"{type(error).__name__}: {error}")
         except ValueError as error:
             return Refused(f"the reply cannot be recorded: {error}")
         except Exception as error:  # a teacher's bug is one utterance's misfortune, not the end
-            return Refused(f"the teacher failed: {type(error).__name__}: {error}")
+            return _failed(error)
+
+    async def reply(self, question: Question) -> Reply | Refused:
+        """Return the teacher's reply, or that to an equal question in flight, free of charge.
+
+        When whoever asked is cancelled, so is its question; the next one who waits asks again.
+        """
+        same = (question.tenant, question.text, question.context)
+        while (first := self.in_flight.get(same)) is not None:
+            await asyncio.wait((first,))
+            if not first.cancelled():
+                reply = first.result()
+                return reply if isinstance(reply, Refused) else replace(reply, tokens=0, price=0.0)
+        asking = self.in_flight[same] = asyncio.get_running_loop().create_future()
+        try:
+            reply = await self.said(question)
+            asking.set_result(reply)
+            return reply
+        finally:
+            asking.cancel()  # nothing once it has its result
+            del self.in_flight[same]
+
+    async def said(self, question: Question) -> Reply | Refused:
+        """Return what the teacher says; what it raises is a refusal."""
+        try:
+            return await self.teacher.answer(question)
+        except TeacherError as error:
+            return Refused(f"{type(error).__name__}: {error}")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return Refused("the teacher failed: it cancelled its own question")
+        except Exception as error:
+            return _failed(error)
 
     def fields(
         self, event: MatchAbstained | AuditAsked | RecallAsked, reply: Reply
@@ -87,6 +128,7 @@ class _Asking:
             "tokens": reply.tokens,
             "price": reply.price,
             "latency_us": reply.latency_us,
+            "wording": None if reply.wording is None else sanitize(reply.wording),
         }
 
     async def completion(self, event: MatchAbstained) -> CompletionGiven | CompletionRefused:
@@ -135,6 +177,10 @@ class _Asking:
                 answer_ref=event.answer_ref,
             ),
         )
+
+
+def _failed(error: Exception) -> Refused:
+    return Refused(f"the teacher failed: {type(error).__name__}: {error}")
 
 
 def fallback(teacher: Teacher, draw: Draw) -> Asker:

@@ -25,7 +25,7 @@ from agents.metrics import CONTENT_TYPE, Labels, Metrics, exposition
 from agents.runner import Running
 from artifacts.registry import Registry
 from artifacts.stages import STAGES
-from streams.transports import Place, Transport, TransportError
+from streams.transports import TransportError
 
 OBSERVED_EVERY = 5.0
 """Seconds between two observations."""
@@ -61,6 +61,13 @@ class Health:
         """The node was given partitions, perhaps none; it cannot have moved meanwhile."""
         self.assigned = True
         self.moved = self.seen = now
+
+    def note(self, is_assigned: bool, now: float) -> None:
+        """Note whether the node has its place in the group."""
+        if is_assigned and not self.assigned:
+            self.regain(now)
+        elif self.assigned and not is_assigned:
+            self.lose(now)
 
     def read(self, position: int, lag: int, now: float) -> None:
         """Note how far the node is, over all partitions, and how much lies before it."""
@@ -110,18 +117,18 @@ def vitals_of(names: Iterable[str], **given: Any) -> Vitals:
 # --- observing ------------------------------------------------------------------------------------
 
 
-async def observe(vitals: Vitals, transport: Transport, running: Sequence[Running]) -> None:
+async def observe(vitals: Vitals, running: Sequence[Running]) -> None:
     """Bring every node's health and the gauges up to date."""
     lags: dict[Labels, float] = {}
     ordinals: dict[Labels, float] = {}
     stages: dict[Labels, float] = {(stage,): 0 for stage in STAGES}
     for each in running:
-        name = each.node.name
-        reached = await transport.positions(name)
-        ends = await transport.ends(each.node.reads)
-        behind = {place: end - reached.get(place, 0) for place, end in ends.items()}
-        health = vitals.nodes[name]
-        health.read(_sum(reached, ends), sum(behind.values()), vitals.clock())
+        name, health = each.node.name, vitals.nodes[each.node.name]
+        health.note(each.subscription.is_assigned, vitals.clock())
+        standing = await each.subscription.standing()
+        behind = {place: end - position for place, (position, end) in standing.items()}
+        position = sum(position for position, _ in standing.values())
+        health.read(position, sum(behind.values()), vitals.clock())
         lags |= {(name, topic, str(part)): lag for (topic, part), lag in behind.items()}
         registry = getattr(each.state, "registry", None)
         if isinstance(registry, Registry):
@@ -134,10 +141,6 @@ async def observe(vitals: Vitals, transport: Transport, running: Sequence[Runnin
     vitals.metrics.put("kappa_families", stages)
 
 
-def _sum(reached: Mapping[Place, int], ends: Mapping[Place, int]) -> int:
-    return sum(reached.get(place, 0) for place in ends)
-
-
 def _newest(running: Sequence[Running]) -> Registry | None:
     """Return the registry that has folded most, if any node has one."""
     found = [getattr(each.state, "registry", None) for each in running]
@@ -147,7 +150,7 @@ def _newest(running: Sequence[Running]) -> Registry | None:
 
 @contextlib.asynccontextmanager
 async def observing(
-    vitals: Vitals, transport: Transport, running: Sequence[Running], every: float = OBSERVED_EVERY
+    vitals: Vitals, running: Sequence[Running], every: float = OBSERVED_EVERY
 ) -> AsyncIterator[None]:
     """Observe nodes that have started, now and again, while the block runs.
 
@@ -159,7 +162,7 @@ async def observing(
     async def watch() -> None:
         while True:
             with contextlib.suppress(TransportError):
-                await observe(vitals, transport, running)
+                await observe(vitals, running)
             await asyncio.sleep(every)
 
     task = asyncio.create_task(watch())

@@ -101,6 +101,13 @@ async def fold(running: Running) -> Sequence[Event]:
     return said
 
 
+async def keep_up(running: Running) -> None:
+    """Take into the state what has come on the fold topics; publish what the node says to it."""
+    if said := await fold(running):
+        now = running.clock()
+        await running.transport.publish([encode(event, timestamp=now) for event in said])
+
+
 async def _rebuild(running: Running, node: Decider, transport: Transport) -> None:
     """Fold what the group has read before; its outputs lie in the log already."""
     positions = await transport.positions(node.name)
@@ -121,9 +128,7 @@ def _refold(running: Running, node: Decider, record: Record) -> Sequence[Event]:
 
 async def step(running: Running) -> int:
     """Handle one batch, one record after the other; return how many records were read."""
-    if said := await fold(running):
-        now = running.clock()
-        await running.transport.publish([encode(event, timestamp=now) for event in said])
+    await keep_up(running)
     records = await running.subscription.poll(running.node.batch)
     if records:
         started = time.perf_counter()
@@ -135,15 +140,26 @@ async def step(running: Running) -> int:
 
 async def handled(running: Running, record: Record) -> Handled:
     """Return the record with all that follows from it."""
-    trace = running.sensor.begin(running.node.name, record)
     if isinstance(running.node, Decider):
-        made = decided(running, running.node, record)
-    else:
-        made = await asked(running, running.node, record)
-    return made if trace is None else trace.end(made)
+        return decided(running, running.node, record)
+    return await asked(running, running.node, record)
 
 
 def decided(running: Running, node: Decider, record: Record) -> Handled:
+    """Return what a decider makes of a record, as a step of its trace if it is traced."""
+    trace = running.sensor.begin(node.name, record)
+    made = _decided(running, node, record)
+    return made if trace is None else trace.end(made)
+
+
+async def asked(running: Running, node: Asker, record: Record) -> Handled:
+    """Return what an asker makes of a record, when whoever it asks has replied; likewise."""
+    trace = running.sensor.begin(node.name, record)
+    made = await _asked(running, node, record)
+    return made if trace is None else trace.end(made)
+
+
+def _decided(running: Running, node: Decider, record: Record) -> Handled:
     """Return what a decider makes of a record; its state then holds its own decisions too.
 
     A decision on a topic that the node folds is folded at once: the next record of the batch is
@@ -162,8 +178,7 @@ def decided(running: Running, node: Decider, record: Record) -> Handled:
     return _handled(running, record, events)
 
 
-async def asked(running: Running, node: Asker, record: Record) -> Handled:
-    """Return what an asker makes of a record, when whoever it asks has replied."""
+async def _asked(running: Running, node: Asker, record: Record) -> Handled:
     event = running.decode(record)
     if isinstance(event, Undecodable):
         return _handled(running, record, [rejected(record, event.reason)])

@@ -4,8 +4,9 @@
                                 └▶ whoever waits is told of the terminal record
 
 All state is a fold of the log, and outputs and positions are stored together: killed at any moment
-and started again, the service goes on. A long step of the inducer holds the others up for a
-fraction of a second; it is bounded by the policy's search steps.
+and started again, the service goes on. Whoever asks a teacher does so through a window, so that no
+answer waits for a slow teacher. A long step of the inducer holds the others up for a fraction of a
+second; it is bounded by the policy's search steps.
 """
 
 import asyncio
@@ -18,9 +19,10 @@ from dataclasses import dataclass, field
 from pydantic import JsonValue
 
 from agents.history import events_about
-from agents.node import Node
+from agents.node import Asker, Node
 from agents.runner import Decoder, Running, start, step
 from agents.sensors import SILENT, Sensor
+from agents.window import Window
 from streams.codec import decode, encode, passthrough, sanitize, sanitize_json
 from streams.events import (
     AnswerGiven,
@@ -34,8 +36,8 @@ from streams.transports import Headers, Reader, Transport
 Terminal = AnswerGiven | CompletionGiven | CompletionRefused
 _TERMINAL_TOPICS = ("matches", "completions")
 _PAGE = 1000
-_ANSWERING = 2
-"""So many nodes, the matcher and the fallback, run before every step of the others."""
+_DRAIN_SECONDS = 5.0
+"""How long a service that ends waits for what a teacher was asked."""
 
 
 class UnknownAnswer(Exception):
@@ -53,8 +55,10 @@ class Service:
 
     transport: Transport
     nodes: Sequence[Node]
+    window: int = 64
     sensor: Sensor = SILENT
     running: list[Running] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
     waiting: dict[tuple[str, str], list[asyncio.Future[Terminal]]] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     terminals: Reader = field(init=False)
@@ -64,9 +68,10 @@ class Service:
         """Rebuild every node's state and find the end of the log."""
         decoder = Decoder()
         for node in self.nodes:
-            self.running.append(
-                await start(node, self.transport, now_us, decoder.event, self.sensor)
-            )
+            running = await start(node, self.transport, now_us, decoder.event, self.sensor)
+            self.running.append(running)
+            if isinstance(node, Asker):
+                self.windows.append(Window(running, self.window, self.news))
         self.terminals = await self.transport.reader(_TERMINAL_TOPICS, from_end=True)
 
     async def pump(self) -> None:
@@ -86,20 +91,31 @@ class Service:
             raise
 
     async def _round(self) -> int:
-        read = await self._answer()
-        for running in self.running[_ANSWERING:]:
-            read += await step(running)
-            read += await self._answer()
-            await asyncio.sleep(0)
-        return read
+        first, *others = (r for r in self.running if not isinstance(r.node, Asker))
+        moved = await self._answer(first)
+        for running in others:
+            moved += await step(running)
+            moved += await self._answer(first)
+        return moved
 
-    async def _answer(self) -> int:
-        read = 0
-        for running in self.running[:_ANSWERING]:
-            read += await step(running)
-        if read:
+    async def _answer(self, first: Running) -> int:
+        """Let the first node, and whoever asks a teacher, go before every step of the others."""
+        moved = await step(first)
+        for window in self.windows:
+            moved += await window.advance()
+        if moved:
             await self._tell()
-        return read
+        await asyncio.sleep(0)  # teachers and clients have their turn
+        return moved
+
+    async def drain(self) -> None:
+        """Give what the teachers were asked a bounded time; what is answered then is stored."""
+        try:
+            if self.failure is None:
+                await asyncio.gather(*(window.drain(_DRAIN_SECONDS) for window in self.windows))
+        finally:
+            for window in self.windows:
+                window.cancel()
 
     async def _tell(self) -> None:
         """Tell whoever waits of the terminal records that came since the last call."""
@@ -206,4 +222,7 @@ async def pumping(service: Service) -> AsyncIterator[Service]:
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await task
+            try:
+                await task
+            finally:
+                await service.drain()

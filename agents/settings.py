@@ -1,15 +1,25 @@
 """Settings, from the environment (`KAPPA_…`) alone; command-line options override them."""
 
 import base64
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from streams.signing import PublicKey, SigningKey, Trust, read_key
+from streams.topic_plan import Layout
 from streams.transports.kafka_connection import KafkaConnection, SaslMechanism, SecurityProtocol
 
 PREFIX = "KAPPA_"
@@ -60,6 +70,29 @@ def read_key_file(path: Path) -> SigningKey:
         raise ValueError(f"{path}: holds no Ed25519 key in base64") from None
 
 
+def _unless_empty(value: object) -> object:
+    return None if value == "" else value
+
+
+def _endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError("must be http://HOST… or https://HOST…")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("must hold no user, password, query or fragment")
+    return url
+
+
+class Price(BaseModel):
+    """What a model cost on a day, in dollars per million tokens."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    as_of: date
+    input_per_million: float = Field(ge=0, allow_inf_nan=False)
+    output_per_million: float = Field(ge=0, allow_inf_nan=False)
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Secrets are masked when printed."""
 
@@ -68,7 +101,8 @@ class Settings(BaseSettings):
     data: Path = Field(Path("kappa-data"), description="Directory of the embedded log.")
     host: str = Field("127.0.0.1", description="Address that the service listens on.")
     port: int = Field(8642, ge=0, le=65535, description="Port; 0 takes a free one.")
-    teacher: str = Field("demo", description="`demo`, `recorded:LOG.jsonl` or `none`.")
+    teacher: str = Field("demo", description="`demo`, `openai`, `recorded:LOG.jsonl` or `none`.")
+    window: int = Field(64, ge=1, le=10_000, description="Questions to the teacher at once.")
     max_risk: float = Field(0.01, gt=0, lt=1, description="Ceiling of the expected risk.")
     audit_rate: float = Field(0.03, ge=0, le=1, description="Share of answers that are audited.")
     audit_seed: SecretStr = Field(
@@ -78,13 +112,18 @@ class Settings(BaseSettings):
         frozenset({"operator"}), description="Sources whose rejects quarantine at once."
     )
     kafka: str | None = Field(None, description="HOST:PORT[,…] of a cluster; else embedded.")
-    kafka_prefix: str = Field("", description="Stands before every topic, group and transaction.")
+    kafka_prefix: str = Field(
+        "",
+        pattern="^[A-Za-z0-9._-]{0,200}$",
+        description="Stands before every topic, group and transaction.",
+    )
     kafka_security: SecurityProtocol = Field("PLAINTEXT", description="How clients connect.")
     kafka_mechanism: SaslMechanism = Field("SCRAM-SHA-512", description="SASL mechanism.")
     kafka_username: str | None = Field(None, description="SASL user.")
-    kafka_password: SecretStr | None = Field(None, description="SASL password.")
+    kafka_password: SecretStr | None = Field(
+        None, validate_default=True, description="SASL password."
+    )
     kafka_ca_file: Path | None = Field(None, description="PEM of the authority of TLS brokers.")
-
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is said on stderr: this level and above."
     )
@@ -93,6 +132,15 @@ class Settings(BaseSettings):
     )
     stall_after: float = Field(
         300, gt=0, description="Seconds without progress before records make a node not alive."
+    )
+    partitions: int = Field(
+        4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
+    )
+    replication: int = Field(
+        3, ge=1, le=100, description="Copies of each partition; all but one must be in sync."
+    )
+    retention_days: int = Field(
+        30, ge=1, le=36_500, description="How long traffic is kept, and replay reaches back."
     )
     signing_key: Annotated[SecretStr, AfterValidator(_private)] | None = Field(
         None, description="Ed25519 key, base64 of 32 bytes: the registrar signs with it."
@@ -106,6 +154,58 @@ class Settings(BaseSettings):
     signed_from: int = Field(
         1, ge=1, description="Ordinal of the first change set that has to be signed."
     )
+    openai_base_url: Annotated[str, AfterValidator(_endpoint)] = Field(
+        "https://api.openai.com/v1", description="Any endpoint that speaks chat completions."
+    )
+    openai_model: str = Field("", description="Pinned model; there is no default.")
+    openai_api_key: SecretStr = Field(SecretStr(""), description="Empty where none is needed.")
+    openai_prompt: Path | None = Field(None, description="File with another prompt prefix.")
+    openai_temperature: Annotated[float | None, BeforeValidator(_unless_empty)] = Field(
+        0.0, ge=0, le=2, description="Empty: not sent, for models that refuse it."
+    )
+    openai_max_text: int = Field(
+        8_000, ge=1, le=200_000, description="Most code points of a text, and of its context."
+    )
+    openai_max_tokens: int = Field(2_000, ge=1, description="Most tokens of a reply.")
+    openai_max_tokens_name: Literal["max_completion_tokens", "max_tokens"] = Field(
+        "max_completion_tokens", description="What the endpoint calls that limit."
+    )
+    openai_max_reply_bytes: int = Field(
+        262_144, ge=1, le=16_777_216, description="A longer reply is refused unread."
+    )
+    openai_connect_timeout: float = Field(5.0, gt=0, description="Seconds.")
+    openai_timeout: float = Field(60.0, gt=0, description="Seconds for one attempt, all in all.")
+    openai_attempts: int = Field(4, ge=1, le=20, description="Per question, the first included.")
+    openai_max_wait: float = Field(30.0, ge=0, description="Most seconds between two attempts.")
+    openai_failures: int = Field(10, ge=1, description="In a row; then the breaker opens.")
+    openai_pause: float = Field(30.0, gt=0, description="Seconds that the breaker stays open.")
+    openai_tokens_per_hour: int = Field(
+        1_000_000, ge=1, description="Budget of this process; then texts are refused."
+    )
+    prices: dict[str, Price] = Field(
+        {}, description="JSON: model to as_of, input_per_million, output_per_million, in dollars."
+    )
+
+    @field_validator("kafka")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        for address in () if value is None else value.split(","):
+            host, _, port = address.rpartition(":")
+            if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+                raise ValueError(f"{address!r} is not HOST:PORT")
+        return value
+
+    @field_validator("kafka_password")
+    @classmethod
+    def _is_complete(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        security = info.data.get("kafka_security", "")
+        if security.startswith("SASL") and not (value and info.data.get("kafka_username")):
+            raise ValueError(f"{security} needs KAPPA_KAFKA_USERNAME and KAPPA_KAFKA_PASSWORD")
+        return value
+
+    def layout(self) -> Layout:
+        """Return how topics are to be spread, copied and kept."""
+        return Layout(self.partitions, self.replication, self.retention_days)
 
     @model_validator(mode="after")
     def _keys_fit(self) -> "Settings":

@@ -156,6 +156,8 @@ class RecallAsked(Event):
 
 
 class _Completion(Event):
+    """`answer` is canonical and compared; `wording` is how the teacher put it to a person."""
+
     utterance_id: str
     tenant: str
     text: str
@@ -165,6 +167,7 @@ class _Completion(Event):
     tokens: int = 0
     price: float = 0.0
     latency_us: int = 0
+    wording: str | None = None
     hat: Literal[True] = True
 
 

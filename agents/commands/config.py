@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 from pydantic import SecretStr, ValidationError
+from pydantic_core import to_json
 
 from agents.commands.shared import BAD_INPUT, json_option, print_json, setting_problems
 from agents.settings import PREFIX, Settings
@@ -59,7 +60,9 @@ def shown(value: object) -> str:
         case None:
             return ""
         case SecretStr():
-            return MASK
+            return MASK if value.get_secret_value() else ""
+        case dict():
+            return to_json(value).decode()
         case tuple() | frozenset():
             return ",".join(sorted(map(str, value)))
         case _:

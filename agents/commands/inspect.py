@@ -14,19 +14,18 @@ from agents.commands.shared import (
     NO,
     data_option,
     fail,
+    graph,
     json_option,
     open_reader,
     print_json,
     settings_from,
 )
 from agents.explain import explain
-from agents.fallback import hash_draw
 from agents.families import family_row, family_rows
 from agents.history import evidence_of, records, registry_at
-from agents.pipeline import as_rows, check, pipeline
+from agents.pipeline import as_rows, check
 from agents.replay import replay
 from agents.show import show_explanation, show_families, show_family, show_pipeline
-from agents.teachers.scripted import ScriptedTeacher
 from streams.events import RecordRejected
 from streams.schemas import json_schemas
 from streams.transports import Transport, TransportError
@@ -158,7 +157,7 @@ def replay_command(
 @json_option
 def pipeline_command(as_json: bool) -> None:
     """Print the graph: who reads and writes which topic."""
-    nodes = pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
+    nodes = graph()
     problems = check(nodes)
     if problems:
         fail("; ".join(problems), NO)

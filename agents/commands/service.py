@@ -26,21 +26,15 @@ from agents.commands.shared import (
     print_json,
     settings_from,
 )
+from agents.commands.teachers import nodes_of, teacher_named
 from agents.console.app import console
-from agents.fallback import hash_draw
 from agents.health import Vitals, observing, vitals_of
-from agents.logs import Row, read_rows
 from agents.metrics import PrometheusSensor
-from agents.pipeline import pipeline
 from agents.sensors import Sensor, Sensors
 from agents.service import Service, pumping
 from agents.settings import Settings
-from agents.teachers import Teacher
-from agents.teachers.demo import DemoTeacher
-from agents.teachers.recorded import recorded
-from agents.teachers.scripted import ScriptedTeacher
+from agents.teachers import Closing, Teacher
 from agents.tracing import MissingTracing, exporting
-from artifacts.policy import policy_for
 from streams.codec import sanitize_json
 from streams.transports import TransportError
 
@@ -48,29 +42,8 @@ ENDPOINT_NAME = "endpoint"
 """File in the data directory with the URL of the running service."""
 
 
-def teacher_named(name: str) -> Teacher:
-    """Return the teacher of `demo`, `recorded:LOG.jsonl` or `none`."""
-    kind, _, argument = name.partition(":")
-    if kind == "demo" and not argument:
-        return DemoTeacher()
-    if kind == "none" and not argument:
-        return ScriptedTeacher({})
-    if kind == "recorded" and argument:
-        try:
-            rows = list(read_rows(Path(argument)))
-        except OSError as error:
-            fail(f"{argument}: {error.strerror}", BAD_INPUT)
-        bad = next((row for row in rows if not isinstance(row, Row)), None)
-        if bad is not None:
-            fail(f"{argument}, {bad}", BAD_INPUT)
-        return recorded(
-            {"text": row.text, "answer": row.answer} for row in rows if isinstance(row, Row)
-        )
-    fail(f"teacher {name!r} is none of demo, recorded:LOG.jsonl, none", BAD_INPUT)
-
-
 @click.command("up", epilog="Example: kappa up --teacher demo --data desk")
-@click.option("--teacher", help="demo, recorded:LOG.jsonl or none.")
+@click.option("--teacher", help="demo, openai, recorded:LOG.jsonl or none.")
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded log.")
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
@@ -79,22 +52,15 @@ def teacher_named(name: str) -> Teacher:
 def up_command(**given: Any) -> None:
     """Run every agent and the console as one service on the embedded log."""
     settings = settings_from(**given)
-    teacher = teacher_named(settings.teacher)
+    teacher = teacher_named(settings)
     log = open_writer(settings.data)
-    nodes = pipeline(
-        teacher,
-        hash_draw(settings.audit_seed.get_secret_value()),
-        audit_rate=settings.audit_rate,
-        trusted=settings.trusted_sources,
-        policy=policy_for(settings.max_risk),
-        trust=settings.trust(),
-        signer=settings.signer(),
-    )
+    nodes = nodes_of(settings, teacher)
     vitals = vitals_of((node.name for node in nodes), stall_after=settings.stall_after)
     diagnostics.configure(settings.log_level, sys.stderr, settings.secrets())
     try:
         with _sensors(settings, vitals) as sensor:
-            asyncio.run(_serve(Service(log, nodes, sensor), settings, vitals))
+            service = Service(log, nodes, settings.window, sensor)
+            asyncio.run(_serve(service, settings, teacher, vitals))
     except (TransportError, MissingTracing) as error:
         fail(str(error), BAD_INPUT)
 
@@ -110,7 +76,7 @@ def _sensors(settings: Settings, vitals: Vitals) -> Iterator[Sensor]:
         yield Sensors(tracing, *always)
 
 
-async def _serve(service: Service, settings: Settings, vitals: Vitals) -> None:
+async def _serve(service: Service, settings: Settings, teacher: Teacher, vitals: Vitals) -> None:
     app = console(service, settings.trust(), vitals)
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_level="warning", log_config=None
@@ -119,12 +85,14 @@ async def _serve(service: Service, settings: Settings, vitals: Vitals) -> None:
     try:
         async with (
             pumping(service),
-            observing(vitals, service.transport, service.running),
+            observing(vitals, service.running),
         ):
             await server.serve()
     finally:
         server.endpoint.unlink(missing_ok=True)
         await service.transport.close()
+        if isinstance(teacher, Closing):
+            await teacher.close()
 
 
 class _Server(uvicorn.Server):

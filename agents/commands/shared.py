@@ -7,8 +7,13 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
+from agents.fallback import hash_draw
+from agents.node import Node
+from agents.pipeline import pipeline
 from agents.settings import Settings
+from agents.teachers.scripted import ScriptedTeacher
 from streams.transports import TransportError
 from streams.transports.embedded import EmbeddedLog
 
@@ -47,6 +52,8 @@ def settings_from(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         fail("; ".join(setting_problems(error)), BAD_INPUT)
+    except SettingsError as error:  # a table that is not JSON
+        fail(str(error), BAD_INPUT)
 
 
 def setting_problems(error: ValidationError) -> list[str]:
@@ -59,6 +66,11 @@ def setting_problems(error: ValidationError) -> list[str]:
 
 def _said(details: Mapping[str, Any]) -> str:
     return str(details["msg"]).removeprefix("Value error, ")
+
+
+def graph() -> tuple[Node, ...]:
+    """Return the pipeline as a graph to look at; it is not to be run."""
+    return pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
 
 
 def open_reader(data: Path) -> EmbeddedLog:

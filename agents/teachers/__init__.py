@@ -1,14 +1,18 @@
 """The teacher protocol: whoever answers what no family answers.
 
     TeacherError
-    ├── TeacherUnavailable   no answer now: time-out, rate limit, 5xx      retriable
-    └── TeacherMisconfigured no answer ever: wrong key, unknown model      not retriable
+    ├── TeacherUnavailable       no answer now: rate limit, 5xx, no connection     retriable
+    │   └── TeacherSilent        asked, but no reply came; may have cost tokens    retriable
+    ├── TeacherPaused            not asked: breaker open, budget spent             retriable, later
+    ├── TeacherMisconfigured     no answer ever: wrong key, unknown model          not retriable
+    └── QuestionRejected         no answer to this question: the teacher cannot
+                                 read it                                           not retriable
 
 A refusal is an answer of its own kind (`Refused`), not an exception.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import JsonValue
 
@@ -20,13 +24,31 @@ class TeacherError(Exception):
 
 
 class TeacherUnavailable(TeacherError):
-    """The teacher cannot answer now."""
+    """The teacher cannot answer now; `wait` is how many seconds it asks us to leave it alone."""
+
+    retriable: ClassVar[bool] = True
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class TeacherSilent(TeacherUnavailable):
+    """The question went out and no whole reply came back."""
+
+
+class TeacherPaused(TeacherError):
+    """Our own limits kept the question back; asking again at once is useless, later is not."""
 
     retriable: ClassVar[bool] = True
 
 
 class TeacherMisconfigured(TeacherError):
     """The teacher will never answer as it is set up."""
+
+
+class QuestionRejected(TeacherError):
+    """The teacher takes this question for malformed; others may fare better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +63,16 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A teacher's answer; `None` means that no reproducible answer exists. Price in dollars."""
+    """A teacher's answer; `None` means that no reproducible answer exists. Price in dollars.
+
+    `wording` is what the teacher would say to a person; it is shown, never compared.
+    """
 
     answer: JsonValue
     tokens: int = 0
     price: float = 0.0
     latency_us: int = 0
+    wording: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +90,11 @@ class Teacher(Protocol):
 
     async def answer(self, question: Question) -> Reply | Refused:
         """Return the answer to `question`, or raise a TeacherError."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """A teacher that holds connections, and lets them go when told."""
+
+    async def close(self) -> None:
+        """Close every connection; the teacher answers no more."""

@@ -7,6 +7,8 @@ made once per utterance and more, and a frozen dataclass takes three times as lo
 
 TransportError
 ├── LogUnavailable      the log cannot be opened, read or written      not retriable
+│   ├── Unreachable     no broker of the cluster answers               retriable
+│   └── AccessRefused   password, certificate or access rules          not retriable
 ├── LogCorrupt          the log's own bytes are damaged                not retriable
 ├── WriterBusy          another process is the writer of this log      retriable
 ├── TurnLost            what was polled is no longer this member's     retriable: poll again
@@ -25,6 +27,16 @@ class TransportError(Exception):
 
 class LogUnavailable(TransportError):
     """The log cannot be opened, read or written: missing, read-only, disk full."""
+
+
+class Unreachable(LogUnavailable):
+    """No broker of the cluster answers, or none that speaks as we were told to."""
+
+    retriable: ClassVar[bool] = True
+
+
+class AccessRefused(LogUnavailable):
+    """The cluster does not let us in, or not do this: password, certificate, access rules."""
 
 
 class LogCorrupt(TransportError):
@@ -91,7 +103,7 @@ class Subscription(Protocol):
     """One member of a group that reads some topics."""
 
     async def poll(self, limit: int) -> Sequence[Record]:
-        """Return up to `limit` next records, each once, in order within a partition.
+        """Return up to `limit` (≥ 1) next records, each once, in order within a partition.
 
         May wait a moment for the first one; returns nothing when none came. What is never published
         comes again, here or at another member, after a restart or a TurnLost.
@@ -100,9 +112,17 @@ class Subscription(Protocol):
     async def publish(self, handled: Sequence[Handled]) -> None:
         """Append all that followed and move the group's positions behind the records: or neither.
 
-        Per partition the records must be those of `poll`, without gaps and in order. Raises
-        TurnLost when nothing was stored and all that was polled must be dropped.
+        Per partition the records must be those of `poll`, without gaps and in order. Both methods
+        raise TurnLost when all that was polled before must be dropped; whoever polls beside a
+        publish waits for the end of it then.
         """
+
+    @property
+    def is_assigned(self) -> bool:
+        """Whether the member has its place; not while partitions are being dealt out anew."""
+
+    async def standing(self) -> Mapping[Place, tuple[int, int]]:
+        """Return, by place that is this member's, the next offset to poll and the end."""
 
     async def close(self) -> None:
         """Leave the group."""

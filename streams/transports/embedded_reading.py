@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from streams.transports import Handled, Outgoing, Record
+from streams.transports import Handled, Outgoing, Place, Record
 
 
 class _Log(Protocol):
@@ -15,6 +15,7 @@ class _Log(Protocol):
     async def read(
         self, topics: Sequence[str], start: int = 0, limit: int = 1000
     ) -> Sequence[Record]: ...
+    async def ends(self, topics: Sequence[str]) -> Mapping[Place, int]: ...
     async def publish(
         self,
         outgoing: Sequence[Outgoing],
@@ -78,6 +79,16 @@ class EmbeddedSubscription:
             group=self._group,
             positions={one.record.topic: one.record.offset + 1 for one in handled},
         )
+
+    @property
+    def is_assigned(self) -> bool:
+        """Always: the members of a group do not know of each other."""
+        return True
+
+    async def standing(self) -> Mapping[Place, tuple[int, int]]:
+        """Return, by topic, the next offset to poll and the end."""
+        ends = await self._log.ends(self._topics)
+        return {place: (self._polled.get(place[0], 0), end) for place, end in ends.items()}
 
     async def close(self) -> None:
         """Nothing is held."""

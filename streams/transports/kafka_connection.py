@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from streams.transports import AccessRefused
+
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -28,16 +30,14 @@ class KafkaConnection:
     def client(self) -> dict[str, Any]:
         """Return the arguments that every client of the cluster takes.
 
-        Raises OSError or ssl.SSLError when `ca_file` cannot be used.
+        Raises AccessRefused when `ca_file` cannot be used.
         """
         arguments: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": self.security_protocol,
         }
         if self.security_protocol.endswith("SSL"):
-            arguments["ssl_context"] = ssl.create_default_context(
-                cafile=None if self.ca_file is None else str(self.ca_file)
-            )
+            arguments["ssl_context"] = self._trusting()
         if self.security_protocol.startswith("SASL"):
             arguments |= {
                 "sasl_mechanism": self.sasl_mechanism,
@@ -45,6 +45,17 @@ class KafkaConnection:
                 "sasl_plain_password": self.password,
             }
         return arguments
+
+    def _trusting(self) -> ssl.SSLContext:
+        try:
+            return ssl.create_default_context(
+                cafile=None if self.ca_file is None else str(self.ca_file)
+            )
+        except OSError as error:
+            raise AccessRefused(
+                f"{str(self.ca_file)!r} cannot be used as the authority of TLS brokers "
+                f"({error.strerror or error}): set KAPPA_KAFKA_CA_FILE to its PEM file"
+            ) from error
 
     def named(self, name: str) -> str:
         """Return what a topic, group or transactional id of ours is called in the cluster."""

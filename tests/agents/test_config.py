@@ -13,6 +13,7 @@ SECRETS = {
     "KAPPA_SIGNING_KEY": PRIVATE,
     "KAPPA_KAFKA_PASSWORD": "hush-hush-password",
     "KAPPA_AUDIT_SEED": "hush-hush-seed",
+    "KAPPA_OPENAI_API_KEY": "hush-hush-key",
 }
 
 
@@ -30,12 +31,15 @@ def check(*options: str) -> Result:
 def test_every_setting_has_a_row_with_its_source(given: pytest.MonkeyPatch) -> None:
     given.setenv("KAPPA_PORT", "8000")
     given.setenv("KAPPA_TRUSTED_SOURCES", "b, a")
+    prices = '{"m":{"as_of":"2026-11-01","input_per_million":0.5,"output_per_million":1.0}}'
+    given.setenv("KAPPA_PRICES", prices)
     shown = check("--json")
     rows = {row["variable"]: row for row in json.loads(shown.stdout)}
     assert shown.exit_code == 0
     assert set(rows) == {f"KAPPA_{name.upper()}" for name in Settings.model_fields}
     assert (rows["KAPPA_PORT"]["value"], rows["KAPPA_PORT"]["source"]) == ("8000", "environment")
     assert rows["KAPPA_TRUSTED_SOURCES"]["value"] == "a,b"
+    assert rows["KAPPA_PRICES"]["value"] == prices
     assert rows["KAPPA_HOST"]["source"] == "default"
     assert all(row["doc"].endswith(".") for row in rows.values())
     assert "KAPPA_PORT=8000  (environment)" in check().stdout

@@ -112,9 +112,18 @@ async def test_no_answer_is_a_refusal_with_its_reason(
 
 
 async def test_lone_surrogates_of_a_reply_are_mended() -> None:
-    (given,) = await said(Reply({"a\ud800": "b\udfff"}), ABSTAINED)
+    (given,) = await said(Reply({"a\ud800": "b\udfff"}, wording="it is \ud800"), ABSTAINED)
     assert isinstance(given, CompletionGiven)
     assert given.answer == {"a\ufffd": "b\ufffd"}
+    assert given.wording == "it is \ufffd"
+
+
+async def test_the_wording_goes_with_audits_and_recalls_too() -> None:
+    reply = Reply("7", wording="It is seven.")
+    for event in (ABSTAINED, audit(), RECALL):
+        (answered,) = await said(reply, event)
+        assert isinstance(answered, CompletionGiven | AuditAnswered | RecallAnswered)
+        assert (answered.answer, answered.wording) == ("7", "It is seven.")
 
 
 async def test_the_draw_decides_audits_and_nothing_else() -> None:

@@ -130,13 +130,13 @@ async def test_a_node_that_does_not_read_what_waits_is_seen_to_stall() -> None:
     vitals = Vitals({"matcher": Health()}, clock=clock, stall_after=LIMIT)
     vitals.nodes["matcher"].begin(clock())
     await log.publish([encode(asked("a", "1"), timestamp=1)])
-    await observe(vitals, log, [node])
+    await observe(vitals, [node])
     assert (vitals.nodes["matcher"].lag, vitals.stalled()) == (1, [])
     clock.now += LIMIT + 1
-    await observe(vitals, log, [node])
+    await observe(vitals, [node])
     assert vitals.stalled() == ["matcher"]
     await step(node)
-    await observe(vitals, log, [node])
+    await observe(vitals, [node])
     assert (vitals.nodes["matcher"].lag, vitals.stalled()) == (0, [])
 
 
@@ -159,7 +159,7 @@ async def test_observing_goes_on_when_the_log_cannot_be_read() -> None:
     node = await start(matcher(0.0), log, lambda: 7)
     clock = Clock()
     vitals = Vitals({"matcher": Health()}, clock=clock)
-    async with observing(vitals, log, [node], every=0):
+    async with observing(vitals, [node], every=0):
         await _Soon().until(lambda: "kappa_lag" in vitals.metrics.numbers)
         assert vitals.unready() == []
         await log.close()

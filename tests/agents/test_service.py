@@ -11,9 +11,11 @@ from agents.fallback import hash_draw
 from agents.pipeline import pipeline
 from agents.service import Service, UnknownAnswer, pumping
 from agents.teachers import Question, Refused, Reply
-from streams.events import CompletionGiven, CompletionRefused
+from streams.codec import encode
+from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.transports import LogUnavailable
 from streams.transports.embedded import EmbeddedLog
+from tests.agents.worlds import TENANT, minutes, registry_of
 
 
 @dataclass(slots=True)
@@ -22,11 +24,16 @@ class Waiting:
 
     may: asyncio.Event = field(default_factory=asyncio.Event)
     error: Exception | None = None
+    asked: int = 0
+    most: int = 0
     name: str = "waiting"
     prefix: str = ""
 
     async def answer(self, question: Question) -> Reply | Refused:
+        self.asked += 1
+        self.most = max(self.most, self.asked)
         await self.may.wait()
+        self.asked -= 1
         if self.error is not None:
             raise self.error
         return Reply(f"{question.tenant} said {question.text}")
@@ -63,6 +70,51 @@ async def test_one_who_stops_waiting_takes_nothing_from_the_others() -> None:
         assert other.answer == "other said a"
         assert service.waiting == {}
         assert await service.transport.ends(["utterances"]) == {("utterances", 0): 2}
+
+
+async def test_a_teacher_who_does_not_answer_holds_no_answer_of_a_family_up() -> None:
+    teacher = Waiting()
+    async with served(teacher) as service:
+        _, versions = registry_of(("m", minutes(), "live"))
+        await service.transport.publish([encode(event, timestamp=1) for event in versions])
+        slow = asyncio.create_task(service.ask("what", tenant=TENANT, utterance_id="s", wait=30))
+        while not teacher.asked:
+            await asyncio.sleep(0)
+        for n in range(3, 100):
+            text = f"{n} minutes to seconds"
+            _, answer = await service.ask(text, tenant=TENANT, wait=30)
+            assert isinstance(answer, AnswerGiven)
+            assert answer.answer == str(n * 60)
+        assert not slow.done()
+        teacher.may.set()
+        _, completion = await slow
+        assert isinstance(completion, CompletionGiven)
+
+
+async def test_a_teacher_is_asked_as_much_at_once_as_the_window_holds() -> None:
+    teacher = Waiting()
+    async with served(teacher) as service:
+        tasks = [
+            asyncio.create_task(service.ask(f"ask {n}", tenant="t", wait=30)) for n in range(200)
+        ]
+        while teacher.asked < service.window:
+            await asyncio.sleep(0)
+        teacher.may.set()
+        assert {type(terminal) for _, terminal in await asyncio.gather(*tasks)} == {CompletionGiven}
+        assert teacher.most == service.window == 64
+
+
+async def test_a_service_that_ends_stores_what_its_teacher_still_says() -> None:
+    teacher = Waiting()
+    log = EmbeddedLog.open(":memory:")
+    nodes = pipeline(teacher, hash_draw(""), audit_rate=0, trusted=frozenset())
+    async with pumping(Service(log, nodes)) as service:
+        await service.ask("a", tenant="t", utterance_id="u")
+        while not teacher.asked:
+            await asyncio.sleep(0)
+        asyncio.get_running_loop().call_soon(teacher.may.set)
+    assert await log.ends(["completions"]) == {("completions", 0): 1}
+    await log.close()
 
 
 async def test_feedback_needs_an_answer_of_a_family() -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -273,7 +273,7 @@ async def test_a_record_comes_back_byte_for_byte(memory: EmbeddedLog) -> None:
 async def test_find_goes_by_the_first_utterance_header_across_topics(memory: EmbeddedLog) -> None:
     asked = encode(UtteranceAsked(utterance_id="ü1", text="a"), timestamp=1)
     answered = plain("matches", 2, "ü1")
-    twice = replace(plain("matches", 3, "other"), headers=(("utterance", b"x"), *asked.headers))
+    twice = plain("matches", 3, "other")._replace(headers=(("utterance", b"x"), *asked.headers))
     await memory.publish([asked, plain("utterances", 5, "u2"), answered, twice])
     assert [record.sequence for record in await memory.find("ü1")] == [0, 2]
     assert await memory.find("nobody") == []
@@ -316,8 +316,8 @@ async def test_a_bad_position_is_refused_with_all_of_its_publish(
     "bad",
     [
         plain("gossip"),
-        replace(plain("matches"), key="\ud800"),
-        replace(plain("matches"), timestamp=2**63),
+        plain("matches")._replace(key="\ud800"),
+        plain("matches")._replace(timestamp=2**63),
     ],
     ids=["unknown-topic", "key-not-utf-8", "timestamp-beyond-64-bits"],
 )
@@ -374,7 +374,7 @@ async def test_a_failed_write_loses_its_batch_even_when_it_was_caught(memory: Em
     with pytest.raises(LogUnavailable, match="none of it is kept"), memory.batch():
         await memory.publish([plain("matches")], group="g", positions={"utterances": 1})
         with pytest.raises(ValueError, match="64 bits"):
-            await memory.publish([replace(plain("matches"), timestamp=2**63)])
+            await memory.publish([plain("matches")._replace(timestamp=2**63)])
         with pytest.raises(LogUnavailable, match="none of it is kept"):
             await memory.publish([plain("matches")])
     assert await end(memory, "matches") == 0
@@ -673,7 +673,7 @@ def limit_pages(log: EmbeddedLog, more: int) -> None:
 
 
 async def test_on_a_full_disk_nothing_is_acknowledged_and_what_was_stays(path: Path) -> None:
-    large = replace(plain("matches"), value=b"x" * 100_000)
+    large = plain("matches")._replace(value=b"x" * 100_000)
     with writer(path) as log:
         await log.publish([plain("utterances"), plain("matches")])
         limit_pages(log, 2)

@@ -1,0 +1,195 @@
+"""Reading a cluster's topics outside any group.
+
+A fold waits at its start until everything has been read that lay there when it began: each
+partition's end is asked for once, and the position is compared with it, not the number of records
+(control records and compaction leave gaps). Afterwards it takes what has come.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+
+from streams.transports import Headers, Place, Record
+from streams.transports.kafka_client import consumer, partitions
+from streams.transports.kafka_connection import KafkaConnection
+
+FETCH_WAIT_MS = 50
+"""How long a broker may hold a fetch back when it has nothing."""
+
+_WAIT_MS = 200
+_PAGE = 2000
+
+
+def records_of(connection: KafkaConnection, fetched: Sequence[Any]) -> list[Record]:
+    """Return the records of one partition as they were fetched; a missing value is empty."""
+    if not fetched:
+        return []
+    topic, partition = connection.ours(fetched[0].topic), fetched[0].partition
+    made = []
+    for message in fetched:
+        key, time = message.key, message.timestamp * 1000
+        headers: Headers = message.headers
+        made.append(
+            Record(
+                topic,
+                partition,
+                message.offset,
+                time,
+                None if key is None else key.decode("utf-8", "backslashreplace"),
+                headers,
+                message.value or b"",
+                time,
+            )
+        )
+    return made
+
+
+class KafkaReader:
+    """A `Reader` of all partitions of some topics."""
+
+    __slots__ = ("_connection", "_consumer", "_outstanding")
+
+    def __init__(
+        self, connection: KafkaConnection, made: Any, outstanding: dict[TopicPartition, int]
+    ) -> None:
+        self._connection = connection
+        self._consumer = made
+        self._outstanding = outstanding
+
+    async def read(self, limit: int) -> Sequence[Record]:
+        """Return up to `limit` next records; waits while some lay there at the opening."""
+        while True:
+            wait = _WAIT_MS if self._outstanding else 0
+            fetched = await self._consumer.getmany(timeout_ms=wait, max_records=limit)
+            await self._note_progress()
+            if fetched or not self._outstanding:
+                return [r for rs in fetched.values() for r in records_of(self._connection, rs)]
+
+    async def _note_progress(self) -> None:
+        for place, end in list(self._outstanding.items()):
+            if await self._consumer.position(place) >= end:
+                del self._outstanding[place]
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self._consumer.stop()
+
+
+async def open_reader(
+    connection: KafkaConnection, topics: Sequence[str], *, from_end: bool
+) -> KafkaReader:
+    """Return a reader of all partitions from their starts, or of what comes after now."""
+    made, places = await _assigned(connection, topics)
+    if from_end:
+        await made.seek_to_end(*places)
+        for place in places:
+            await made.position(place)
+        return KafkaReader(connection, made, {})
+    await made.seek_to_beginning(*places)
+    return KafkaReader(connection, made, await made.end_offsets(places))
+
+
+async def _assigned(
+    connection: KafkaConnection, topics: Sequence[str]
+) -> tuple[Any, list[TopicPartition]]:
+    counts = await partitions(connection, topics)
+    places = [
+        TopicPartition(connection.named(topic), number)
+        for topic, count in counts.items()
+        for number in range(count)
+    ]
+    made = await consumer(connection, None, fetch_max_wait_ms=FETCH_WAIT_MS)
+    made.assign(places)
+    return made, places
+
+
+async def scan(
+    connection: KafkaConnection, topics: Sequence[str], since: int
+) -> AsyncIterator[Record]:
+    """Yield what lies in `topics` now, merged by timestamp over all partitions."""
+    made, places = await _assigned(connection, topics)
+    try:
+        ends = await made.end_offsets(places)
+        await made.seek_to_beginning(*places)
+        if since > 0:
+            await _seek_to_time(made, places, ends, since)
+        walks = [_Walk(connection, made, place, ends[place]) for place in places]
+        heads = [(head.sequence, number) for number, walk in enumerate(walks)
+                 if (head := await walk.head()) is not None]  # fmt: skip
+        heapq.heapify(heads)
+        while heads:
+            _, number = heads[0]
+            record = walks[number].records.popleft()
+            if record.timestamp >= since:
+                yield record
+            following = await walks[number].head()
+            if following is None:
+                heapq.heappop(heads)
+            else:
+                heapq.heapreplace(heads, (following.sequence, number))
+    finally:
+        await made.stop()
+
+
+async def _seek_to_time(
+    made: Any, places: Sequence[TopicPartition], ends: dict[TopicPartition, int], since: int
+) -> None:
+    found = await made.offsets_for_times(dict.fromkeys(places, since // 1000))
+    for place in places:
+        made.seek(place, ends[place] if found[place] is None else found[place].offset)
+
+
+class _Walk:
+    """One partition from its start to the end it had; `records` are at hand."""
+
+    __slots__ = ("connection", "end", "made", "place", "records")
+
+    def __init__(
+        self, connection: KafkaConnection, made: Any, place: TopicPartition, end: int
+    ) -> None:
+        self.connection = connection
+        self.made = made
+        self.place = place
+        self.end = end
+        self.records: deque[Record] = deque()
+
+    async def head(self) -> Record | None:
+        """Return the next record, or None at the end."""
+        while not self.records and await self.made.position(self.place) < self.end:
+            fetched = await self.made.getmany(self.place, timeout_ms=_WAIT_MS, max_records=_PAGE)
+            for messages in fetched.values():
+                self.records.extend(
+                    r for r in records_of(self.connection, messages) if r.offset < self.end
+                )
+        return self.records[0] if self.records else None
+
+
+async def ends(connection: KafkaConnection, topics: Sequence[str]) -> dict[Place, int]:
+    """Return the offset that the next committed record of each partition will have."""
+    made, places = await _assigned(connection, topics)
+    try:
+        found = await made.end_offsets(places)
+    finally:
+        await made.stop()
+    return {(connection.ours(place.topic), place.partition): end for place, end in found.items()}
+
+
+async def positions(
+    connection: KafkaConnection, group: str, topics: Sequence[str]
+) -> dict[Place, int]:
+    """Return the group's next offset by place; places never read are absent."""
+    counts = await partitions(connection, topics)
+    made = await consumer(connection, group)
+    try:
+        found: dict[Place, int] = {}
+        for topic, count in counts.items():
+            for number in range(count):
+                following = await made.committed(TopicPartition(connection.named(topic), number))
+                if following is not None:
+                    found[topic, number] = following
+        return found
+    finally:
+        await made.stop()

@@ -12,6 +12,7 @@ from agents.commands.inspect import (
     schemas_command,
 )
 from agents.commands.keys import keys_group
+from agents.commands.run import run_command
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
 from agents.commands.topics import topics_group
@@ -29,6 +30,7 @@ def main() -> None:
 for command in (
     simulate_command,
     up_command,
+    run_command,
     ask_command,
     feedback_command,
     explain_command,

@@ -15,6 +15,7 @@ from agents.refiner import refiner
 from agents.registrar import registrar
 from agents.teachers import Teacher
 from artifacts.policy import DEFAULT, Policy
+from streams.asyncapi import Role
 from streams.signing import ANYONE, SigningKey, Trust
 from streams.topics import TOPIC_NAMES
 
@@ -72,6 +73,14 @@ def check(nodes: Sequence[Node]) -> list[str]:
 
 def _folds(node: Node) -> tuple[str, ...]:
     return node.folds if isinstance(node, Decider) else ()
+
+
+def roles(nodes: Sequence[Node]) -> tuple[Role, ...]:
+    """Return the graph as the AsyncAPI document tells of it."""
+    return tuple(
+        Role(node.name, (*_folds(node), *node.reads), (*node.writes, "rejected"), node.doc)
+        for node in nodes
+    )
 
 
 def as_rows(nodes: Sequence[Node]) -> list[dict[str, object]]:

@@ -130,6 +130,17 @@ class Settings(BaseSettings):
     otlp_endpoint: Annotated[str, AfterValidator(_collector)] | None = Field(
         None, description="URL of an OTLP/HTTP collector of traces; /v1/traces is added."
     )
+    slot: str = Field(
+        "0",
+        pattern="^[A-Za-z0-9._-]{1,100}$",
+        description="Tells the processes of one agent apart; the same after a restart.",
+    )
+    session_ms: int = Field(30_000, ge=1000, description="Until a silent group member is out.")
+    heartbeat_ms: int = Field(3_000, ge=100, description="Between two signs of life.")
+    transaction_ms: int = Field(10_000, ge=1000, description="Until an open transaction is undone.")
+    transaction_scan_ms: int = Field(
+        10_000, ge=10, description="How often the brokers look for such transactions."
+    )
     stall_after: float = Field(
         300, gt=0, description="Seconds without progress before records make a node not alive."
     )
@@ -202,6 +213,17 @@ class Settings(BaseSettings):
         if security.startswith("SASL") and not (value and info.data.get("kafka_username")):
             raise ValueError(f"{security} needs KAPPA_KAFKA_USERNAME and KAPPA_KAFKA_PASSWORD")
         return value
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> "Settings":
+        """Refuse time-outs with which a frozen member is fenced too late."""
+        needed = self.transaction_ms + self.transaction_scan_ms + self.heartbeat_ms
+        if needed > self.session_ms:
+            raise ValueError(
+                "KAPPA_TRANSACTION_MS + KAPPA_TRANSACTION_SCAN_MS + KAPPA_HEARTBEAT_MS are "
+                f"{needed} ms; the limit is KAPPA_SESSION_MS, {self.session_ms} ms"
+            )
+        return self
 
     def layout(self) -> Layout:
         """Return how topics are to be spread, copied and kept."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,12 +24,14 @@ from agents.commands.shared import (
 from agents.explain import explain
 from agents.families import family_row, family_rows
 from agents.history import evidence_of, records, registry_at
-from agents.pipeline import as_rows, check
+from agents.pipeline import as_rows, check, roles
 from agents.replay import replay
 from agents.show import show_explanation, show_families, show_family, show_pipeline
+from streams.asyncapi import asyncapi
 from streams.events import RecordRejected
 from streams.schemas import json_schemas
 from streams.transports import Transport, TransportError
+from streams.transports.kafka_connection import KafkaConnection
 
 _T = TypeVar("_T")
 
@@ -170,11 +173,19 @@ def pipeline_command(as_json: bool) -> None:
 @click.command("schemas", epilog="Example: kappa schemas build/schemas")
 @click.argument("directory", type=click.Path(path_type=Path))
 def schemas_command(directory: Path) -> None:
-    """Write the JSON Schema of every event into DIRECTORY."""
+    """Write the JSON Schema of every event, and an AsyncAPI document of all topics, to DIRECTORY.
+
+    Names, partitions and retention in asyncapi.json are those of the settings.
+    """
+    settings = settings_from()
+    named = KafkaConnection("", settings.kafka_prefix).named
+    document = asyncapi(
+        roles(graph()), settings.layout(), version=version("kappa-pipeline"), named=named
+    )
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, schema in json_schemas().items():
-            text = json.dumps(schema, indent=2) + "\n"
+        for name, schema in {**json_schemas(), "asyncapi": document}.items():
+            text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
             (directory / f"{name}.json").write_text(text, encoding="utf-8")
     except OSError as error:
         fail(f"{directory}: {error.strerror}", BAD_INPUT)

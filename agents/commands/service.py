@@ -1,11 +1,8 @@
 """`kappa up`, and the commands that talk to a running service: `ask`, `feedback`."""
 
 import asyncio
-import contextlib
 import json
 import signal
-import sys
-from collections.abc import Iterator
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
@@ -15,7 +12,7 @@ import click
 import httpx
 import uvicorn
 
-from agents import diagnostics
+from agents.commands.sensing import sensing
 from agents.commands.shared import (
     BAD_INPUT,
     NO,
@@ -29,12 +26,9 @@ from agents.commands.shared import (
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.console.app import console
 from agents.health import Vitals, observing, vitals_of
-from agents.metrics import PrometheusSensor
-from agents.sensors import Sensor, Sensors
 from agents.service import Service, pumping
 from agents.settings import Settings
 from agents.teachers import Closing, Teacher
-from agents.tracing import MissingTracing, exporting
 from streams.codec import sanitize_json
 from streams.transports import TransportError
 
@@ -56,24 +50,12 @@ def up_command(**given: Any) -> None:
     log = open_writer(settings.data)
     nodes = nodes_of(settings, teacher)
     vitals = vitals_of((node.name for node in nodes), stall_after=settings.stall_after)
-    diagnostics.configure(settings.log_level, sys.stderr, settings.secrets())
     try:
-        with _sensors(settings, vitals) as sensor:
+        with sensing(settings, vitals, "kappa") as sensor:
             service = Service(log, nodes, settings.window, sensor)
             asyncio.run(_serve(service, settings, teacher, vitals))
-    except (TransportError, MissingTracing) as error:
+    except TransportError as error:
         fail(str(error), BAD_INPUT)
-
-
-@contextlib.contextmanager
-def _sensors(settings: Settings, vitals: Vitals) -> Iterator[Sensor]:
-    """Give the sensor of a process: it counts, tells, and traces where a collector is named."""
-    always = (PrometheusSensor(vitals.metrics), diagnostics.LogSensor())
-    if settings.otlp_endpoint is None:
-        yield Sensors(*always)
-        return
-    with exporting(settings.otlp_endpoint, "kappa") as tracing:
-        yield Sensors(tracing, *always)
 
 
 async def _serve(service: Service, settings: Settings, teacher: Teacher, vitals: Vitals) -> None:

@@ -24,7 +24,6 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -47,36 +46,17 @@ from streams.transports.kafka_client import (
     partition_for,
     partitions,
 )
-from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_connection import (
+    DEFAULT_TIMING,
+    KafkaConnection,
+    Probe,
+    Timing,
+    no_probe,
+)
 from streams.transports.kafka_errors import reaching
 
 _BATCH_BYTES = 262_144
 _FOLLOWING = frozenset(topic.name for topic in TOPICS if topic.as_input)
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The time-outs of a group member, in milliseconds.
-
-    `scan_ms` is how often the brokers look for transactions that timed out
-    (`transaction.abort.timed.out.transaction.cleanup.interval.ms`). Raises ValueError where a
-    frozen member could lose its partitions before it is fenced.
-    """
-
-    session_ms: int = 30_000
-    heartbeat_ms: int = 3_000
-    transaction_ms: int = 10_000
-    scan_ms: int = 10_000
-    poll_ms: int = 100
-
-    def __post_init__(self) -> None:
-        needed = self.transaction_ms + self.scan_ms + self.heartbeat_ms
-        if needed > self.session_ms:
-            raise ValueError(
-                f"transaction time-out {self.transaction_ms} + scan {self.scan_ms} + heartbeat "
-                f"{self.heartbeat_ms} = {needed} ms; the limit is the session time-out, "
-                f"{self.session_ms} ms"
-            )
 
 
 class _Pulse:
@@ -381,10 +361,6 @@ class KafkaSubscription:
                 await self._producer.made.stop()
 
 
-def _no_probe(point: str) -> None:
-    """Nothing watches the points of a transaction."""
-
-
 class KafkaLog:
     """A `Transport` on a cluster, for one process.
 
@@ -399,8 +375,8 @@ class KafkaLog:
         *,
         slot: str = "0",
         membership: Literal["shared", "sole"] = "shared",
-        timing: Timing = Timing(),
-        probe: Callable[[str], None] = _no_probe,
+        timing: Timing = DEFAULT_TIMING,
+        probe: Probe = no_probe,
     ) -> None:
         self.connection = connection
         self.slot = slot

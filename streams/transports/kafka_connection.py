@@ -1,6 +1,7 @@
-"""How a cluster is reached, and what our topics, groups and transactions are called there."""
+"""How a cluster is reached, what is ours there, and how long is waited for what."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -64,3 +65,39 @@ class KafkaConnection:
     def ours(self, name: str) -> str:
         """Return our name of a topic of the cluster."""
         return name.removeprefix(self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The time-outs of a group member, in milliseconds.
+
+    `scan_ms` is how often the brokers look for transactions that timed out
+    (`transaction.abort.timed.out.transaction.cleanup.interval.ms`). Raises ValueError where a
+    frozen member could lose its partitions before it is fenced.
+    """
+
+    session_ms: int = 30_000
+    heartbeat_ms: int = 3_000
+    transaction_ms: int = 10_000
+    scan_ms: int = 10_000
+    poll_ms: int = 100
+
+    def __post_init__(self) -> None:
+        needed = self.transaction_ms + self.scan_ms + self.heartbeat_ms
+        if needed > self.session_ms:
+            raise ValueError(
+                f"transaction time-out {self.transaction_ms} + scan {self.scan_ms} + heartbeat "
+                f"{self.heartbeat_ms} = {needed} ms; the limit is the session time-out, "
+                f"{self.session_ms} ms"
+            )
+
+
+Probe = Callable[[str], None]
+"""Is told of each point of a transaction: begun, sending, sent, offsets-sent, committing, …"""
+
+
+def no_probe(point: str) -> None:
+    """Nothing watches the points of a transaction."""
+
+
+DEFAULT_TIMING = Timing()

@@ -1,10 +1,13 @@
-"""Topics that no other test uses."""
+"""Topics that no other test uses, and the connection of a user."""
 
 import asyncio
 import uuid
 from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from infra.kafka.cluster import Cluster
+from streams.transports.kafka_connection import KafkaConnection
 
 READY_LIMIT_S = 20.0
 
@@ -39,3 +42,16 @@ def _has_leaders(described: list[dict[str, object]], partitions: int) -> bool:
     found = topic["partitions"]
     assert isinstance(found, list)
     return len(found) == partitions and all(each["leader"] >= 0 for each in found)
+
+
+def as_user(cluster: Cluster, name: str, prefix: str = "") -> KafkaConnection:
+    """The connection of a user, with TLS."""
+    return KafkaConnection(
+        cluster.tls_bootstrap,
+        prefix,
+        "SASL_SSL",
+        "SCRAM-SHA-512",
+        name,
+        cluster.user(name).password,
+        cluster.authority,
+    )

@@ -2,6 +2,7 @@
 
 import click
 
+from agents.commands.config import config_group
 from agents.commands.inspect import (
     explain_command,
     families_group,
@@ -41,6 +42,7 @@ for command in (
     schemas_command,
     rejected_group,
     keys_group,
+    config_group,
     topics_group,
 ):
     main.add_command(command)

@@ -1,15 +1,24 @@
 """Reading back what lies in a log: events in order, and registries at any revision."""
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 
 from agents.comparisons import atom_of
-from agents.registries import folded
+from agents.registries import taken
 from artifacts.evidence import Evidence, fold
 from artifacts.registry import Registry
 from streams.codec import Undecodable, decode
-from streams.events import ComparisonMade, Event, RegistryCheckpoint, VersionChanged
+from streams.events import (
+    ComparisonMade,
+    Event,
+    RegistryCheckpoint,
+    VersionChanged,
+    VersionRefused,
+)
 from streams.signing import Trust
 from streams.transports import LogCorrupt, Record, Transport
+
+_logger = logging.getLogger("kappa.history")
 
 
 async def records(
@@ -37,16 +46,18 @@ async def events_about(
 async def registry_at(transport: Transport, trust: Trust, ordinal: int | None = None) -> Registry:
     """Return the registry after the change set `ordinal`, or after the last one.
 
-    Change sets that are refused are passed over, whatever ordinal they claim.
+    Change sets that are refused are passed over, whatever ordinal they claim, with a warning.
 
     Raises LogCorrupt where the fold does not have the digest that a checkpoint recorded.
     """
     registry = Registry()
+    refused: list[VersionRefused] = []
     async for record, event in records(transport, ("versions", "checkpoints")):
         if isinstance(event, VersionChanged):
             if ordinal is not None and registry.ordinal >= ordinal:
                 break
-            registry = folded(registry, event, trust)
+            registry, why = taken(registry, event, trust, "history")
+            refused += why
         elif isinstance(event, RegistryCheckpoint):
             at = (registry.ordinal, registry.digest)
             if at != (event.ordinal, event.digest):
@@ -54,6 +65,13 @@ async def registry_at(transport: Transport, trust: Trust, ordinal: int | None = 
                     f"checkpoints/{record.offset}: the registry is {at[0]}-{at[1][:12]}, "
                     f"recorded was {event.ordinal}-{event.digest[:12]}"
                 )
+    if refused:
+        _logger.warning(
+            "%d change sets were passed over; the first of them, %d: %s",
+            len(refused),
+            refused[0].ordinal,
+            refused[0].reason,
+        )
     return registry
 
 

@@ -11,16 +11,19 @@ from collections.abc import Sequence
 
 from agents.node import Node
 from agents.runner import Clock, Decoder, start, step
+from agents.sensors import SILENT, Sensor
 from streams.transports.embedded_remote import RemoteLog
 
 _POLL_SECONDS = 0.5
 """How long to wait for news before looking anyway."""
 
 
-async def learn(nodes: Sequence[Node], log: RemoteLog, clock: Clock) -> None:
+async def learn(
+    nodes: Sequence[Node], log: RemoteLog, clock: Clock, sensor: Sensor = SILENT
+) -> None:
     """Run the nodes until the writer asks to leave; the step at hand is finished and published."""
     decoder = Decoder()
-    running = [await start(node, log, clock, decoder.event) for node in nodes]
+    running = [await start(node, log, clock, decoder.event, sensor) for node in nodes]
     log.ready()
     while not log.must_leave():
         log.news.clear()

@@ -25,7 +25,7 @@ from agents.node import Asker, Node
 from agents.runner import Decoder, Running, start, step
 from agents.sensors import SILENT, Sensor
 from agents.window import Window
-from streams.codec import decode, encode, sanitize, sanitize_json
+from streams.codec import decode, encode, passthrough, sanitize, sanitize_json
 from streams.events import (
     AnswerGiven,
     CompletionGiven,
@@ -33,7 +33,7 @@ from streams.events import (
     FeedbackGiven,
     UtteranceAsked,
 )
-from streams.transports import Outgoing, Reader, Transport, TransportError
+from streams.transports import Headers, Outgoing, Reader, Transport, TransportError
 
 Terminal = AnswerGiven | CompletionGiven | CompletionRefused
 _TERMINAL_TOPICS = ("matches", "completions")
@@ -155,10 +155,12 @@ class Service:
         utterance_id: str | None = None,
         session: str | None = None,
         context: str | None = None,
+        headers: Headers = (),
         wait: float = 0.0,
     ) -> tuple[str, Terminal | None]:
         """Store an utterance; wait up to `wait` seconds for its terminal record.
 
+        `headers` are echoed on all that follows from it, if they are of those that are.
         Asking with an id that was asked before stores nothing and returns what is known of it.
         Raises ValueError for a text that no record can hold.
         """
@@ -176,7 +178,7 @@ class Service:
                 context=None if context is None else sanitize(context),
                 asked_at=now,
             )
-            await self._store(encode(event, timestamp=now))
+            await self._store(encode(event, timestamp=now, headers=passthrough(headers)))
         future: asyncio.Future[Terminal] = asyncio.get_running_loop().create_future()
         waiting = self.waiting.setdefault((tenant, utterance_id), [])
         waiting.append(future)

@@ -9,8 +9,10 @@ import threading
 
 import click
 
+from agents.commands.sensing import sensing
 from agents.commands.shared import LOG_NAME, UNREACHABLE, fail, settings_from
 from agents.commands.teachers import nodes_of
+from agents.health import vitals_of
 from agents.learner import learn
 from agents.pipeline import ANSWERING
 from agents.service import now_us
@@ -52,9 +54,11 @@ def connected(descriptor: int) -> socket.socket:
 async def _learn(settings: Settings, pipe: socket.socket) -> None:
     log = await RemoteLog.connect(settings.data / LOG_NAME, pipe)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, log.leave)
-    nodes = nodes_of(settings, ScriptedTeacher({}))
+    every = nodes_of(settings, ScriptedTeacher({}))
+    nodes = [node for node in every if node.name not in ANSWERING]
     try:
-        await learn([node for node in nodes if node.name not in ANSWERING], log, now_us)
+        with sensing(settings, vitals_of(node.name for node in nodes), "kappa") as sensor:
+            await learn(nodes, log, now_us, sensor)
     except LogUnavailable:
         if not log.is_gone:  # else nobody is left to whom this would be a failure
             raise

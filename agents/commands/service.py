@@ -15,6 +15,7 @@ import click
 import httpx
 import uvicorn
 
+from agents.commands.sensing import sensing
 from agents.commands.shared import (
     BAD_INPUT,
     NO,
@@ -28,7 +29,6 @@ from agents.commands.shared import (
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.console.app import console
 from agents.health import Vitals, observing, vitals_of
-from agents.metrics import PrometheusSensor
 from agents.pipeline import ANSWERING
 from agents.service import Service, pumping
 from agents.settings import Settings
@@ -70,17 +70,18 @@ def up_command(**given: Any) -> None:
     nodes = nodes_of(settings, teacher)
     answering = [node for node in nodes if node.name in ANSWERING]
     vitals = vitals_of((node.name for node in answering), stall_after=settings.stall_after)
-    service = Service(log, answering, settings.window, PrometheusSensor(vitals.metrics))
-    service.beside = supervisor = Supervisor(
-        log,
-        [node for node in nodes if node.name not in ANSWERING],
-        _learning_command(),
-        dict(os.environ) | environment_of(given),
-        stored=service.news.set,
-        tell=lambda trouble: click.echo(f"kappa: {trouble}", err=True),
-    )
     try:
-        asyncio.run(_serve(service, supervisor, settings, teacher, vitals))
+        with sensing(settings, vitals, "kappa") as sensor:
+            service = Service(log, answering, settings.window, sensor)
+            service.beside = supervisor = Supervisor(
+                log,
+                [node for node in nodes if node.name not in ANSWERING],
+                _learning_command(),
+                dict(os.environ) | environment_of(given),
+                stored=service.news.set,
+                tell=lambda trouble: click.echo(f"kappa: {trouble}", err=True),
+            )
+            asyncio.run(_serve(service, supervisor, settings, teacher, vitals))
     except TransportError as error:
         fail(str(error), UNREACHABLE)
 
@@ -93,7 +94,9 @@ async def _serve(
     vitals: Vitals,
 ) -> None:
     app = console(service, settings.trust(), vitals)
-    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning")
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_level="warning", log_config=None
+    )
     server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:
         async with (

@@ -26,7 +26,7 @@ from agents.health import Vitals, health_routes
 from agents.service import Service, UnknownAnswer
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.signing import ANYONE, Trust
-from streams.transports import TransportError
+from streams.transports import Headers, TransportError
 
 MAX_BODY = 256 * 1024
 MAX_WAIT = 60.0
@@ -134,6 +134,12 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     return _Refused(503, str(error)).response
 
 
+def _traced(request: Request) -> Headers:
+    """Return the W3C trace context of a request, which its utterance goes on with."""
+    given = ((name, request.headers.get(name)) for name in ("traceparent", "tracestate"))
+    return tuple((name, text.encode()) for name, text in given if text and len(text) <= 512)
+
+
 def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = None) -> Starlette:
     """Return the application on a service whose nodes fold what `trust` accepts."""
 
@@ -147,6 +153,7 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
                 utterance_id=body.utterance_id,
                 session=body.session,
                 context=body.context,
+                headers=_traced(request),
                 wait=wait,
             )
         except ValidationError as error:

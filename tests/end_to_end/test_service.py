@@ -238,6 +238,26 @@ def test_what_is_done_is_measured(service: Up) -> None:
         assert line in scraped.text
 
 
+def test_what_the_service_writes_is_signed_with_the_key_of_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = kappa("keys", "generate", tmp_path / "key").stdout.strip()
+    monkeypatch.setenv("KAPPA_SIGNING_KEY_FILE", str(tmp_path / "key"))
+    with up(tmp_path, "--audit-rate", 0) as service:
+        service.taught(range(200, 240))
+        service.settled()
+        (row,) = service.families()
+        assert row["stage"] == "live"
+    monkeypatch.delenv("KAPPA_SIGNING_KEY_FILE")
+    monkeypatch.setenv("KAPPA_VERIFY_KEYS", public)
+    listed = kappa("families", "list", "--data", tmp_path, "--json")
+    assert [found["stage"] for found in json.loads(listed.stdout)] == ["live"]
+    monkeypatch.setenv("KAPPA_VERIFY_KEYS", kappa("keys", "generate", tmp_path / "2").stdout)
+    listed = kappa("families", "list", "--data", tmp_path, "--json")
+    assert json.loads(listed.stdout) == []
+    assert "2 change sets were passed over" in listed.stderr
+
+
 def test_a_text_that_nobody_knows_is_refused_by_the_teacher(service: Up) -> None:
     for text in ("tell me a story", "", "x" * 5000, "\u202e\x00\x1b", "7" * 10_000):
         answer = service.ask(text)

@@ -130,6 +130,10 @@ class Settings(BaseSettings):
     otlp_endpoint: Annotated[str, AfterValidator(_collector)] | None = Field(
         None, description="URL of an OTLP/HTTP collector of traces; /v1/traces is added."
     )
+    agents: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        ("matcher", "fallback", "registrar", "distiller", "refiner", "auditor"),
+        description="Processes that `kappa up` runs on a cluster, one for each name.",
+    )
     slot: str = Field(
         "0",
         pattern="^[A-Za-z0-9._-]{1,100}$",

@@ -28,6 +28,10 @@ SHORTEST_MASKED = 8
 """Secrets with fewer characters are words that occur in any text, and are not looked for."""
 
 
+TALKATIVE = ("faust", "mode", "streams.transports.faust_app")
+"""Loggers that report every service they stop; heard from warnings on, or when debugging."""
+
+
 def configure(level: str, stream: TextIO, secrets: Iterable[str] = ()) -> None:
     """Send what is said in this process, from `level` on, to `stream`, and nowhere else."""
     handler = logging.StreamHandler(stream)
@@ -35,6 +39,10 @@ def configure(level: str, stream: TextIO, secrets: Iterable[str] = ()) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(
+            max(root.level, logging.WARNING) if root.level > logging.DEBUG else root.level
+        )
     logging.captureWarnings(True)
 
 

@@ -26,7 +26,7 @@ check: .venv/dev  ## lint, types, walls
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-setup: .venv/base  ## .venv with .venv/bin/kappa
+setup: .venv/full  ## .venv with .venv/bin/kappa, for clusters, LLMs and traces, too
 
 kafka: .venv/base  ## one Kafka broker on 127.0.0.1:19092, in the background
 	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT)
@@ -58,6 +58,10 @@ clean:
 	$(PIP) install -c infra/constraints.txt -e .
 	touch $@
 
-.venv/dev: .venv/base
-	$(PIP) install -c infra/constraints.txt -e '.[dev]'
+.venv/full: .venv/base
+	$(PIP) install -c infra/constraints.txt -e '.[kafka,llm,tracing]'
+	touch $@
+
+.venv/dev: .venv/full
+	$(PIP) install -c infra/constraints.txt -e '.[dev,kafka,llm,tracing]'
 	touch $@

@@ -1,10 +1,10 @@
 """Who may do what on a cluster: the least that each agent needs, read off the pipeline's graph.
 
-An agent logs in as `kappa-<agent>`. It reads what it reads and folds, writes what it writes and the
-rejected topic, holds its group and the transactional ids that begin with its name. It may describe
-every topic of the table (the transport counts their partitions; that shows no record) and read the
-configuration of those that it touches (the drift check at its start). Nobody but the registrar may
-write versions.
+An agent logs in as `kappa-<agent>`, with all nodes that run in its process. It reads what they read
+and fold, writes what they write and the rejected topic, holds their groups and the transactional
+ids that begin with its name. It may describe every topic of the table (the transport counts their
+partitions; that shows no record) and read the configuration of those that it touches (the drift
+check at its start). Nobody but the registrar may write versions.
 
 Two users are no nodes: the *console* puts utterances and feedback in and looks at everything; the
 *operator* runs `kappa topics apply`. Whoever applies these rules needs Alter on the cluster, which
@@ -14,6 +14,7 @@ is in nobody's row: that stays with the cluster's own administrators.
 from collections.abc import Sequence
 
 from agents.node import Decider, Node
+from agents.processes import process_of
 from streams.access_rules import AccessRule, Operation
 from streams.topics import TOPIC_NAMES
 from streams.transports.kafka_connection import KafkaConnection
@@ -49,9 +50,9 @@ def access_rules(nodes: Sequence[Node], connection: KafkaConnection) -> tuple[Ac
     for node in nodes:
         folds = node.folds if isinstance(node, Decider) else ()
         reads, writes = (*folds, *node.reads), (*node.writes, "rejected")
-        rules += _agent(connection, node.name, reads, writes, topics_of(node))
-        group = connection.named(node.name)
-        rules.append(AccessRule(principal(node.name), "read", "group", group))
+        agent = process_of(node.name)
+        rules += _agent(connection, agent, reads, writes, topics_of(node))
+        rules.append(AccessRule(principal(agent), "read", "group", connection.named(node.name)))
     rules += _agent(connection, CONSOLE, TOPIC_NAMES, CONSOLE_WRITES, TOPIC_NAMES)
     rules += [
         _rule(connection, OPERATOR, operation, name)

@@ -3,6 +3,7 @@
 import click
 
 from agents.commands.copy import copy_command
+from agents.commands.config import config_group
 from agents.commands.inspect import (
     explain_command,
     families_group,
@@ -12,6 +13,7 @@ from agents.commands.inspect import (
 from agents.commands.keys import keys_group
 from agents.commands.rejected import rejected_group
 from agents.commands.replay import replay_command
+from agents.commands.learn import learn_command
 from agents.commands.run import run_command
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
@@ -31,6 +33,7 @@ for command in (
     simulate_command,
     up_command,
     run_command,
+    learn_command,
     ask_command,
     feedback_command,
     explain_command,
@@ -41,6 +44,7 @@ for command in (
     pipeline_command,
     schemas_command,
     keys_group,
+    config_group,
     topics_group,
 ):
     main.add_command(command)

@@ -219,7 +219,7 @@ async def serving_health(vitals: Vitals, host: str, port: int) -> AsyncIterator[
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family)
     app = Starlette(routes=health_routes(vitals))
-    server = _Quiet(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = _Quiet(uvicorn.Config(app, log_level="warning", log_config=None, lifespan="off"))
     task = asyncio.create_task(server.serve([listening]))
     try:
         yield listening.getsockname()[1]

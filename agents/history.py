@@ -1,17 +1,26 @@
 """Reading back what lies in a log: events in order, and registries at any revision."""
 
 import contextlib
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TypeVar
 
 from agents.comparisons import atom_of
-from agents.registries import folded
+from agents.registries import taken
 from artifacts.evidence import Evidence, fold
 from artifacts.registry import Registry
 from streams.codec import Undecodable, decode
-from streams.events import ComparisonMade, Event, RegistryCheckpoint, VersionChanged
+from streams.events import (
+    ComparisonMade,
+    Event,
+    RegistryCheckpoint,
+    VersionChanged,
+    VersionRefused,
+)
 from streams.signing import Trust
 from streams.transports import LogCorrupt, Record, Transport
+
+_logger = logging.getLogger("kappa.history")
 
 _T = TypeVar("_T")
 
@@ -52,22 +61,31 @@ async def events_about(
 async def registry_at(transport: Transport, trust: Trust, ordinal: int | None = None) -> Registry:
     """Return the registry after the change set `ordinal`, or after the last one.
 
-    Change sets that are refused are passed over, whatever ordinal they claim.
+    Change sets that are refused are passed over, whatever ordinal they claim, with a warning.
 
     Raises LogCorrupt where the fold does not have the digest that a checkpoint recorded.
     """
     recorded = await _checkpoints(transport)
     registry = Registry()
+    refused: list[VersionRefused] = []
     async with closed_after(records(transport, ("versions",))) as changes:
         async for _, event in changes:
             if isinstance(event, VersionChanged):
                 if ordinal is not None and registry.ordinal >= ordinal:
                     break
-                registry = folded(registry, event, trust)
+                registry, why = taken(registry, event, trust, "history")
+                refused += why
                 _refuse_other(recorded.get(registry.ordinal), registry)
     wanted = recorded if ordinal is None else [at for at in recorded if at <= ordinal]
     missed = [at for at in wanted if at > registry.ordinal]
     _refuse_other(recorded[min(missed)] if missed else None, registry)
+    if refused:
+        _logger.warning(
+            "%d change sets were passed over; the first of them, %d: %s",
+            len(refused),
+            refused[0].ordinal,
+            refused[0].reason,
+        )
     return registry
 
 

@@ -9,6 +9,7 @@ reads has to know that its last batch is stored. A new snapshot is taken between
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 
 from agents.node import Decider
@@ -35,12 +36,13 @@ async def decide_live(running: Running, stopping: asyncio.Event) -> None:
             try:
                 await keep_up(running)
                 records = await running.subscription.poll(node.batch if node.is_rebuilt else CAP)
+                began = time.perf_counter()
                 handled = await _decided(running, node, records)
                 if under_way is not None:
                     publishing, under_way = under_way, None
                     await publishing
                 if handled:
-                    under_way = asyncio.create_task(running.subscription.publish(handled))
+                    under_way = asyncio.create_task(_publish(running, handled, began))
                     if node.is_rebuilt:
                         await under_way
             except TurnLost:
@@ -54,6 +56,11 @@ async def decide_live(running: Running, stopping: asyncio.Event) -> None:
         if under_way is not None:
             with contextlib.suppress(TurnLost):
                 await under_way
+
+
+async def _publish(running: Running, handled: Sequence[Handled], began: float) -> None:
+    await running.subscription.publish(handled)
+    running.sensor.handled(running.node.name, handled, time.perf_counter() - began)
 
 
 async def _decided(running: Running, node: Decider, records: Sequence[Record]) -> Sequence[Handled]:

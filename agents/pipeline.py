@@ -22,6 +22,9 @@ from streams.topics import TOPIC_NAMES
 OUTSIDE = frozenset({"utterances", "feedback"})
 """Topics that the services beside us write."""
 
+ANSWERING = frozenset({"matcher", "fallback"})
+"""Nodes that an answer waits for; the others learn, and may run in a process beside them."""
+
 TERMINAL = frozenset({"rejected", "checkpoints"})
 """Topics that no node reads."""
 

@@ -62,6 +62,15 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
 )
 
 
+def process_of(node: str) -> str:
+    """Return the agent in whose process a node runs.
+
+    >>> process_of("inducer")
+    'distiller'
+    """
+    return next(agent for agent, process in PROCESSES.items() if node in process.nodes)
+
+
 def log_for(
     process: Process,
     connection: KafkaConnection,

@@ -140,15 +140,26 @@ async def step(running: Running) -> int:
 
 async def handled(running: Running, record: Record) -> Handled:
     """Return the record with all that follows from it."""
-    trace = running.sensor.begin(running.node.name, record)
     if isinstance(running.node, Decider):
-        made = decided(running, running.node, record)
-    else:
-        made = await asked(running, running.node, record)
-    return made if trace is None else trace.end(made)
+        return decided(running, running.node, record)
+    return await asked(running, running.node, record)
 
 
 def decided(running: Running, node: Decider, record: Record) -> Handled:
+    """Return what a decider makes of a record, as a step of its trace if it is traced."""
+    trace = running.sensor.begin(node.name, record)
+    made = _decided(running, node, record)
+    return made if trace is None else trace.end(made)
+
+
+async def asked(running: Running, node: Asker, record: Record) -> Handled:
+    """Return what an asker makes of a record, when whoever it asks has replied; likewise."""
+    trace = running.sensor.begin(node.name, record)
+    made = await _asked(running, node, record)
+    return made if trace is None else trace.end(made)
+
+
+def _decided(running: Running, node: Decider, record: Record) -> Handled:
     """Return what a decider makes of a record; its state then holds its own decisions too.
 
     A decision on a topic that the node folds is folded at once: the next record of the batch is
@@ -167,8 +178,7 @@ def decided(running: Running, node: Decider, record: Record) -> Handled:
     return _handled(running, record, events)
 
 
-async def asked(running: Running, node: Asker, record: Record) -> Handled:
-    """Return what an asker makes of a record, when whoever it asks has replied."""
+async def _asked(running: Running, node: Asker, record: Record) -> Handled:
     event = running.decode(record)
     if isinstance(event, Undecodable):
         return _handled(running, record, [rejected(record, event.reason)])

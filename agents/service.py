@@ -1,12 +1,13 @@
-"""The service: every node and the doors for people, in one process on the embedded log.
+"""The service: nodes and the doors for people, in one process that writes the log.
 
     HTTP ─▶ publish ─▶ log ─▶ pump: one step of one node at a time, answers first ─▶ log
-                                └▶ whoever waits is told of the terminal record
+                        │       └▶ whoever waits is told of the terminal record
+                        └▶ learners beside us are told that records have come
 
 All state is a fold of the log, and outputs and positions are stored together: killed at any moment
 and started again, the service goes on. Whoever asks a teacher does so through a window, so that no
-answer waits for a slow teacher. A long step of the inducer holds the others up for a fraction of a
-second; it is bounded by the policy's search steps.
+answer waits for a slow teacher. Nodes that learn may run here or in a process beside (`learner`):
+here a long search holds the answers up.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import JsonValue
 
@@ -23,7 +25,7 @@ from agents.node import Asker, Node
 from agents.runner import Decoder, Running, start, step
 from agents.sensors import SILENT, Sensor
 from agents.window import Window
-from streams.codec import decode, encode, sanitize, sanitize_json
+from streams.codec import decode, encode, passthrough, sanitize, sanitize_json
 from streams.events import (
     AnswerGiven,
     CompletionGiven,
@@ -31,7 +33,7 @@ from streams.events import (
     FeedbackGiven,
     UtteranceAsked,
 )
-from streams.transports import Reader, Transport
+from streams.transports import Headers, Outgoing, Reader, Transport, TransportError
 
 Terminal = AnswerGiven | CompletionGiven | CompletionRefused
 _TERMINAL_TOPICS = ("matches", "completions")
@@ -49,6 +51,16 @@ def now_us() -> int:
     return time.time_ns() // 1_000_000 * 1000
 
 
+class Beside(Protocol):
+    """Nodes that run in a process beside the service; `trouble` says why they do not."""
+
+    @property
+    def nodes(self) -> Sequence[Node]: ...
+    @property
+    def trouble(self) -> str | None: ...
+    def news(self) -> None: ...
+
+
 @dataclass(slots=True)
 class Service:
     """Nodes on a log, pumped by one task; `ask` and `give_feedback` may be called meanwhile."""
@@ -57,6 +69,7 @@ class Service:
     nodes: Sequence[Node]
     window: int = 64
     sensor: Sensor = SILENT
+    beside: Beside | None = None
     running: list[Running] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     waiting: dict[tuple[str, str], list[asyncio.Future[Terminal]]] = field(default_factory=dict)
@@ -75,20 +88,27 @@ class Service:
         self.terminals = await self.transport.reader(_TERMINAL_TOPICS, from_end=True)
 
     async def pump(self) -> None:
-        """Run the nodes for ever; what a transport raises ends the service."""
+        """Run the nodes until something fails; what a transport raises ends the service."""
         try:
-            while True:
+            while self.failure is None:
                 self.news.clear()
+                if self.beside is not None:
+                    self.beside.news()
                 if not await self._round():
                     await self.news.wait()
         except asyncio.CancelledError:
             raise
         except BaseException as error:
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """End the service, of which this is the failure: whoever waits is let go."""
+        if self.failure is None:
             self.failure = error
-            for futures in self.waiting.values():
-                for future in futures:
-                    future.cancel()
-            raise
+        for futures in self.waiting.values():
+            for future in futures:
+                future.cancel()
+        self.news.set()
 
     async def _round(self) -> int:
         first, *others = (r for r in self.running if not isinstance(r.node, Asker))
@@ -135,10 +155,12 @@ class Service:
         utterance_id: str | None = None,
         session: str | None = None,
         context: str | None = None,
+        headers: Headers = (),
         wait: float = 0.0,
     ) -> tuple[str, Terminal | None]:
         """Store an utterance; wait up to `wait` seconds for its terminal record.
 
+        `headers` are echoed on all that follows from it, if they are of those that are.
         Asking with an id that was asked before stores nothing and returns what is known of it.
         Raises ValueError for a text that no record can hold.
         """
@@ -146,9 +168,6 @@ class Service:
         asked, terminal = await self.known(tenant, utterance_id)
         if terminal is not None:
             return utterance_id, terminal
-        future: asyncio.Future[Terminal] = asyncio.get_running_loop().create_future()
-        waiting = self.waiting.setdefault((tenant, utterance_id), [])
-        waiting.append(future)
         if not asked:
             now = now_us()
             event = UtteranceAsked(
@@ -159,8 +178,10 @@ class Service:
                 context=None if context is None else sanitize(context),
                 asked_at=now,
             )
-            await self.transport.publish([encode(event, timestamp=now)])
-            self.news.set()
+            await self._store(encode(event, timestamp=now, headers=passthrough(headers)))
+        future: asyncio.Future[Terminal] = asyncio.get_running_loop().create_future()
+        waiting = self.waiting.setdefault((tenant, utterance_id), [])
+        waiting.append(future)
         try:
             return utterance_id, await asyncio.wait_for(future, wait)
         except TimeoutError:
@@ -195,15 +216,23 @@ class Service:
                 "source": source,
             }
         )
-        await self.transport.publish([encode(event, timestamp=now_us())])
+        await self._store(encode(event, timestamp=now_us()))
+
+    async def _store(self, outgoing: Outgoing) -> None:
+        """Publish a record from outside; a log that refuses it ends the service."""
+        try:
+            await self.transport.publish([outgoing])
+        except TransportError as error:
+            self.fail(error)
+            raise
         self.news.set()
 
     async def lag(self) -> int:
         """Return how many records wait for a node."""
         total = 0
-        for running in self.running:
-            positions = await self.transport.positions(running.node.name)
-            for place, end in (await self.transport.ends(running.node.reads)).items():
+        for node in (*self.nodes, *(self.beside.nodes if self.beside is not None else ())):
+            positions = await self.transport.positions(node.name)
+            for place, end in (await self.transport.ends(node.reads)).items():
                 total += end - positions.get(place, 0)
         return total
 
@@ -218,7 +247,7 @@ async def pumping(service: Service) -> AsyncIterator[Service]:
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            try:
-                await task
-            finally:
-                await service.drain()
+            await task
+        await service.drain()
+        if service.failure is not None:
+            raise service.failure

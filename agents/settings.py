@@ -1,5 +1,6 @@
 """Settings, from the environment (`KAPPA_…`) alone; command-line options override them."""
 
+import base64
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,8 @@ from streams.signing import PublicKey, SigningKey, Trust, read_key
 from streams.topic_plan import Layout
 from streams.transports.kafka_connection import KafkaConnection, SaslMechanism, SecurityProtocol
 
+PREFIX = "KAPPA_"
+
 
 def _split(value: object) -> object:
     """Return the parts of a list; an empty text, which is how a variable is unset, has none."""
@@ -37,6 +40,15 @@ def _private(secret: SecretStr) -> SecretStr:
 def _private_file(path: Path) -> Path:
     read_key_file(path)
     return path
+
+
+def _collector(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http or https URL")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("holds credentials; give them in OTEL_EXPORTER_OTLP_HEADERS")
+    return url
 
 
 def _public(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -84,7 +96,7 @@ class Price(BaseModel):
 class Settings(BaseSettings):
     """Everything that can be set. Secrets are masked when printed."""
 
-    model_config = SettingsConfigDict(env_prefix="KAPPA_", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, hide_input_in_errors=True)
 
     data: Path = Field(Path("kappa-data"), description="Directory of the embedded log.")
     host: str = Field("127.0.0.1", description="Address that the service listens on.")
@@ -112,6 +124,16 @@ class Settings(BaseSettings):
         None, validate_default=True, description="SASL password."
     )
     kafka_ca_file: Path | None = Field(None, description="PEM of the authority of TLS brokers.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="What is said on stderr: this level and above."
+    )
+    otlp_endpoint: Annotated[str, AfterValidator(_collector)] | None = Field(
+        None, description="URL of an OTLP/HTTP collector of traces; /v1/traces is added."
+    )
+    agents: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+        ("matcher", "fallback", "registrar", "distiller", "refiner", "auditor"),
+        description="Processes that `kappa up` runs on a cluster, one for each name.",
+    )
     slot: str = Field(
         "0",
         pattern="^[A-Za-z0-9._-]{1,100}$",
@@ -222,6 +244,13 @@ class Settings(BaseSettings):
                 f"KAPPA_VERIFY_KEYS lacks {signer.public.text}, the public key of the signing key"
             )
         return self
+
+    def secrets(self) -> list[str]:
+        """Return the values that must be shown nowhere."""
+        given = [value for _, value in self if isinstance(value, SecretStr)]
+        signer = self.signer()
+        kept = [] if signer is None else [base64.b64encode(signer.raw).decode()]
+        return [secret.get_secret_value() for secret in given] + kept
 
     def signer(self) -> SigningKey | None:
         """Return the key that the registrar signs with, if there is one."""

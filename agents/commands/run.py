@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 from agents.access import topics_of
+from agents.commands.sensing import sensing
 from agents.commands.shared import BAD_INPUT, NO, UNREACHABLE, fail, settings_from
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.health import Vitals, serving_health, vitals_of
-from agents.metrics import PrometheusSensor
 from agents.node import Node
 from agents.processes import PROCESSES, log_for, run_process
 from agents.settings import Settings
@@ -90,11 +90,11 @@ async def _observed(
     stopping: asyncio.Event,
     vitals: Vitals,
 ) -> None:
-    sensor = PrometheusSensor(vitals.metrics)
     try:
-        async with serving_health(vitals, settings.host, settings.port) as port:
-            click.echo(f"kappa {agent} {settings.slot}: http://{settings.host}:{port}/ready")
-            await run_process(nodes, log, stopping, vitals, sensor, window=settings.window)
+        with sensing(settings, vitals, "kafka") as sensor:
+            async with serving_health(vitals, settings.host, settings.port) as port:
+                click.echo(f"kappa {agent} {settings.slot}: http://{settings.host}:{port}/ready")
+                await run_process(nodes, log, stopping, vitals, sensor, window=settings.window)
     except OSError as error:
         fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", BAD_INPUT)
 

@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import signal
+import sys
+from collections.abc import Mapping
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
@@ -12,6 +15,8 @@ import click
 import httpx
 import uvicorn
 
+from agents.commands.run import stopping_by_signal
+from agents.commands.sensing import sensing
 from agents.commands.shared import (
     BAD_INPUT,
     NO,
@@ -24,10 +29,13 @@ from agents.commands.shared import (
 )
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.console.app import console
+from agents.fleet import Fleet, Member, members
 from agents.health import Vitals, observing, vitals_of
-from agents.metrics import PrometheusSensor
+from agents.pipeline import ANSWERING
+from agents.processes import PROCESSES
 from agents.service import Service, pumping
 from agents.settings import Settings
+from agents.supervisor import Supervisor, supervised
 from agents.teachers import Closing, Teacher
 from streams.codec import sanitize_json
 from streams.transports import TransportError
@@ -36,34 +44,95 @@ ENDPOINT_NAME = "endpoint"
 """File in the data directory with the URL of the running service."""
 
 
-@click.command("up", epilog="Example: kappa up --teacher demo --data desk")
+def kappa_command(*arguments: str) -> list[str]:
+    """Return the command that runs this program with these arguments.
+
+    It finds the packages where we did: in the working directory only if we looked there.
+    """
+    safe = [] if os.getcwd() in sys.path else ["-P"]
+    return [sys.executable, *safe, "-m", "agents", *arguments]
+
+
+def environment_of(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that were given as the environment says them."""
+    return {f"KAPPA_{n.upper()}": str(value) for n, value in given.items() if value is not None}
+
+
+@click.command(
+    "up", epilog="Example: kappa up --teacher demo --data desk; kappa up --kafka 127.0.0.1:19092"
+)
 @click.option("--teacher", help="demo, openai, recorded:LOG.jsonl or none.")
 @click.option("--data", type=click.Path(path_type=Path), help="Directory of the embedded log.")
+@click.option("--kafka", metavar="HOST:PORT", help="A cluster, instead of the embedded log.")
+@click.option("--agents", help="On a cluster: a process for each; matcher,matcher for two of them.")
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 takes a free one.")
 @click.option("--audit-rate", type=click.FloatRange(0, 1), help="Share of answers audited.")
 @click.option("--max-risk", type=float, help="Ceiling of the expected risk.")
 def up_command(**given: Any) -> None:
-    """Run every agent and the console as one service on the embedded log."""
+    """Run every agent and the console: as one service on the embedded log, or on a cluster.
+
+    On a cluster each agent is a process, as `kappa run` runs it, and is started again when it ends.
+    """
     settings = settings_from(**given)
+    if settings.kafka is not None:
+        if unknown := sorted(set(settings.agents) - set(PROCESSES)):
+            known = ", ".join(PROCESSES)
+            fail(f"{', '.join(unknown)}: no agents; there are {known}", BAD_INPUT)
+        raise SystemExit(asyncio.run(_fleet(settings, environment_of(given))))
     teacher = teacher_named(settings)
     log = open_writer(settings.data)
     nodes = nodes_of(settings, teacher)
-    vitals = vitals_of((node.name for node in nodes), stall_after=settings.stall_after)
-    service = Service(log, nodes, settings.window, PrometheusSensor(vitals.metrics))
+    answering = [node for node in nodes if node.name in ANSWERING]
+    vitals = vitals_of((node.name for node in answering), stall_after=settings.stall_after)
     try:
-        asyncio.run(_serve(service, settings, teacher, vitals))
+        with sensing(settings, vitals, "kappa") as sensor:
+            service = Service(log, answering, settings.window, sensor)
+            service.beside = supervisor = Supervisor(
+                log,
+                [node for node in nodes if node.name not in ANSWERING],
+                kappa_command("learn", "--pipe"),
+                dict(os.environ) | environment_of(given),
+                stored=service.news.set,
+                tell=lambda trouble: click.echo(f"kappa: {trouble}", err=True),
+            )
+            asyncio.run(_serve(service, supervisor, settings, teacher, vitals))
     except TransportError as error:
-        fail(str(error), BAD_INPUT)
+        fail(str(error), UNREACHABLE)
 
 
-async def _serve(service: Service, settings: Settings, teacher: Teacher, vitals: Vitals) -> None:
+async def _fleet(settings: Settings, environment: dict[str, str]) -> int:
+    """Run a process for each agent until told to stop; return the exit status."""
+
+    def command(member: Member) -> list[str]:
+        port = [] if member.agent == "console" else ["--port", "0"]
+        return kappa_command("run", member.agent, "--slot", member.slot, *port)
+
+    fleet = Fleet(
+        members(settings.agents),
+        command,
+        dict(os.environ) | environment,
+        tell=lambda what: click.echo(f"kappa: {what}", err=True),
+    )
+    return await fleet.run(stopping_by_signal())
+
+
+async def _serve(
+    service: Service,
+    supervisor: Supervisor,
+    settings: Settings,
+    teacher: Teacher,
+    vitals: Vitals,
+) -> None:
     app = console(service, settings.trust(), vitals)
-    config = uvicorn.Config(app, host=settings.host, port=settings.port, log_level="warning")
+    config = uvicorn.Config(
+        app, host=settings.host, port=settings.port, log_level="warning", log_config=None
+    )
     server = _Server(config, service, settings.data / ENDPOINT_NAME)
     try:
         async with (
             pumping(service),
+            supervised(supervisor, service),
             observing(vitals, service.running),
         ):
             await server.serve()

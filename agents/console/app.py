@@ -4,10 +4,12 @@ POST /ask?wait=S            {"text", "tenant"?, "utterance_id"?, "session"?, "co
 POST /feedback              {"utterance_id", "verdict", "tenant"?, "correction"?, "source"?}
 GET  /explain/{id}?tenant=  the explanation as JSON
 GET  /families              every version with its stage and evidence
-GET  /live, /ready          is the pump alive and every node moving; are all nodes rebuilt
+GET  /live, /ready          is the pump alive and every node moving; are all nodes rebuilt; why
+                            nothing is learned, if so
 GET  /started, /metrics     with vitals: as agents.health has them
 """
 
+import asyncio
 from collections.abc import Mapping
 from json import JSONDecodeError
 from typing import Any
@@ -24,6 +26,7 @@ from agents.health import Vitals, health_routes
 from agents.service import Service, UnknownAnswer
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.signing import ANYONE, Trust
+from streams.transports import Headers, TransportError
 
 MAX_BODY = 256 * 1024
 MAX_WAIT = 60.0
@@ -121,6 +124,22 @@ def _problems(error: ValidationError) -> _Refused:
     return _Refused(400, listed)
 
 
+def _trouble(service: Service) -> dict[str, Any]:
+    """Return why nothing is learned just now; answers go on meanwhile."""
+    trouble = None if service.beside is None else service.beside.trouble
+    return {} if trouble is None else {"learning": trouble}
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return _Refused(503, str(error)).response
+
+
+def _traced(request: Request) -> Headers:
+    """Return the W3C trace context of a request, which its utterance goes on with."""
+    given = ((name, request.headers.get(name)) for name in ("traceparent", "tracestate"))
+    return tuple((name, text.encode()) for name, text in given if text and len(text) <= 512)
+
+
 def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = None) -> Starlette:
     """Return the application on a service whose nodes fold what `trust` accepts."""
 
@@ -134,6 +153,7 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
                 utterance_id=body.utterance_id,
                 session=body.session,
                 context=body.context,
+                headers=_traced(request),
                 wait=wait,
             )
         except ValidationError as error:
@@ -142,6 +162,10 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
             return refused.response
         except ValueError as error:
             return _Refused(400, str(error)).response
+        except asyncio.CancelledError:
+            if service.failure is None:
+                raise
+            return _Refused(503, str(service.failure)).response
         document = terminal_document(utterance_id, terminal)
         return JSONResponse(document, 202 if terminal is None else 200)
 
@@ -178,12 +202,13 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
     async def live(request: Request) -> Response:
         stalled = [] if vitals is None else vitals.stalled()
         is_live = service.failure is None and not stalled
-        return JSONResponse({"live": is_live, "stalled": stalled}, 200 if is_live else 503)
+        document = {"live": is_live, "stalled": stalled} | _trouble(service)
+        return JSONResponse(document, 200 if is_live else 503)
 
     async def ready(request: Request) -> Response:
         is_ready = len(service.running) == len(service.nodes) and service.failure is None
         document = {"ready": is_ready, "lag": await service.lag() if is_ready else None}
-        return JSONResponse(document, 200 if is_ready else 503)
+        return JSONResponse(document | _trouble(service), 200 if is_ready else 503)
 
     return Starlette(
         routes=[
@@ -194,5 +219,6 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
             Route("/live", live),
             Route("/ready", ready),
             *(health_routes(vitals) if vitals is not None else ()),
-        ]
+        ],
+        exception_handlers={TransportError: _unavailable},
     )

@@ -11,8 +11,7 @@ from string import Template
 HERE = Path(__file__).resolve().parent
 DEFAULT_PORT = 19092
 AGENTS = (
-    "matcher", "fallback", "refiner", "registrar", "auditor", "distiller", "inducer", "console",
-    "operator",
+    "matcher", "fallback", "refiner", "registrar", "auditor", "distiller", "console", "operator",
 )  # fmt: skip
 """The users of `kappa topics acls`; a test holds the two against each other."""
 

@@ -10,8 +10,9 @@ thus all read through; a plain restart costs nothing. Damage that keeps size and
 is met when its page is read.
 
 Why a lock file beside SQLite's own locks: SQLite's last for one transaction, but a writer keeps
-positions and ends in memory for its whole life. The lock is `flock`, which dies with the process;
-a forked child inherits it, so start children by spawn or forkserver.
+positions and ends in memory for its whole life. The lock is `flock`, which dies with the last
+process that holds its descriptor. Programs that are started do not inherit it; a forked child does,
+so start children as programs, by spawn or by forkserver.
 """
 
 import fcntl
@@ -106,7 +107,9 @@ class WriterPlace:
         """Take the place; raises WriterBusy when it is held, LogUnavailable when there is none."""
         lock_path = path.with_name(path.name + ".lock")
         try:
-            lock = os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o644), "r+")
+            descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o644)
+            os.set_inheritable(descriptor, False)  # as Python has it; the place depends on it
+            lock = os.fdopen(descriptor, "r+")
         except OSError as error:
             raise LogUnavailable(
                 f"{path}: cannot open its lock file {lock_path}: {error.strerror}; give a path in"

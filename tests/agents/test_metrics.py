@@ -1,5 +1,6 @@
 """Metrics: what the pipeline did is what is exposed, under the names of the table and no others."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from agents.fallback import hash_draw
 from agents.health import observe, vitals_of
+from agents.live import decide_live
 from agents.matcher import matcher
 from agents.metrics import (
     BATCH_BOUNDS,
@@ -98,6 +100,21 @@ async def test_a_pipeline_is_counted() -> None:
     ]
     for name, labels, count in expected:
         assert value(vitals.metrics, name, **labels) == count, (name, labels)
+
+
+async def test_a_decider_with_a_process_of_its_own_is_counted() -> None:
+    log, metrics, stopping = EmbeddedLog.open(":memory:"), Metrics(), asyncio.Event()
+
+    class Stopping(Sensor):
+        def handled(self, node: str, handled: Sequence[Handled], seconds: float) -> None:
+            stopping.set()
+
+    sensor = Sensors(PrometheusSensor(metrics), Stopping())
+    node = await start(matcher(0.0), log, lambda: 7, sensor=sensor)
+    await log.publish([encode(asked("who", "1"), timestamp=1)])
+    await asyncio.wait_for(decide_live(node, stopping), 30)
+    assert value(metrics, "kappa_records_total", node="matcher", topic="utterances") == 1
+    assert value(metrics, "kappa_outcomes_total", outcome="miss") == 1
 
 
 async def test_a_teachers_tokens_and_price_are_summed() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from agents.fallback import hash_draw
 from agents.node import Decider, Node
-from agents.pipeline import as_rows, check, pipeline
+from agents.pipeline import ANSWERING, as_rows, check, pipeline
 from agents.teachers.scripted import ScriptedTeacher
 from streams.events import Event
 
@@ -28,6 +28,14 @@ def without(name: str) -> list[Node]:
 
 def test_the_pipeline_fits() -> None:
     assert check(NODES) == []
+
+
+def test_whoever_learns_beside_the_service_writes_no_utterance_and_no_answer() -> None:
+    learning = [node for node in NODES if node.name not in ANSWERING]
+    assert len(NODES) - len(learning) == len(ANSWERING)
+    written = {topic for node in learning for topic in node.writes}
+    assert written
+    assert written.isdisjoint({"utterances", "feedback", "matches", "completions"})
 
 
 PROBLEMS: list[tuple[str, Callable[[], Sequence[Node]], list[str]]] = [

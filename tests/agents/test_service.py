@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 
+from agents.console.app import console
 from agents.fallback import hash_draw
 from agents.pipeline import pipeline
 from agents.service import Service, UnknownAnswer, pumping
@@ -16,6 +18,7 @@ from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.transports import LogUnavailable
 from streams.transports.embedded import EmbeddedLog
 from tests.agents.worlds import TENANT, minutes, registry_of
+from tests.streams.test_embedded import limit_pages
 
 
 @dataclass(slots=True)
@@ -151,4 +154,23 @@ async def test_a_failure_of_the_pump_is_known_and_raised_at_the_end() -> None:
             teacher.may.set()
             with pytest.raises(asyncio.CancelledError):
                 await asked
+            assert isinstance(service.failure, LogUnavailable)
+
+
+async def test_a_log_that_cannot_take_what_is_asked_ends_the_service_and_says_so() -> None:
+    teacher = Waiting()
+    teacher.may.set()
+    with pytest.raises(LogUnavailable):
+        async with served(teacher) as service:
+            assert isinstance(service.transport, EmbeddedLog)
+            limit_pages(service.transport, 0)
+            transport = httpx.ASGITransport(console(service))
+            async with httpx.AsyncClient(transport=transport, base_url="http://kappa") as client:
+                body = {"text": "x" * 100_000, "utterance_id": "u"}
+                refused = await client.post("/ask?wait=30", json=body)
+                assert refused.status_code == 503
+                assert "no room left" in refused.json()["error"]
+                live = await client.get("/live")
+                assert (live.status_code, live.json()) == (503, {"live": False})
+            assert service.waiting == {}
             assert isinstance(service.failure, LogUnavailable)

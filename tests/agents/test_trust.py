@@ -190,7 +190,9 @@ async def test_a_refused_change_set_leaves_the_last_good_registry_serving(
     assert [again.verdict async for again in replay(log, TRUST)] == [Identical()]
 
 
-async def test_replay_and_history_pass_over_forged_change_sets(log: EmbeddedLog) -> None:
+async def test_replay_and_history_pass_over_forged_change_sets(
+    log: EmbeddedLog, caplog: pytest.LogCaptureFixture
+) -> None:
     """Neither a later change set of the same ordinal nor one from afar ends the reading."""
     nodes = await world(log, TRUST, OURS)
     first, second = UNSIGNED
@@ -199,6 +201,9 @@ async def test_replay_and_history_pass_over_forged_change_sets(log: EmbeddedLog)
     await drain(nodes, nothing)
     await put(log, changed(2, proposal([change("m", 1, RIGHT, "retired")])))
     assert (await registry_at(log, TRUST, 1)).ordinal == 1
+    assert caplog.messages == [
+        "1 change sets were passed over; the first of them, 99: it is not signed"
+    ]
     assert (await registry_at(log, TRUST, 2)).serving == 1
     assert [again.verdict async for again in replay(log, TRUST)] == [Identical()]
     assert [again.verdict async for again in replay(log, TRUST, against=2)] == [Identical()]

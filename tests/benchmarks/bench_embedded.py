@@ -1,6 +1,8 @@
 """What the embedded log costs: run `python -m tests.benchmarks.bench_embedded`."""
 
 import asyncio
+import socket
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from streams.codec import encode
 from streams.events import UtteranceAsked
 from streams.transports import Outgoing
 from streams.transports.embedded import EmbeddedLog
+from streams.transports.embedded_remote import RemoteLog, WriterEnd
 
 ROUNDS = 20_000
 
@@ -90,12 +93,60 @@ async def on_file(records: list[Outgoing], directory: Path) -> None:
     await log.close()
 
 
+async def through_the_pipe(directory: Path) -> None:
+    """Time what a process beside the writer publishes; it prints its rate itself."""
+    path = directory / "pipe.db"
+    log = EmbeddedLog.open(path)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        number = theirs.fileno()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.benchmarks.bench_embedded", path, str(number),
+            pass_fds=(number,),
+        )  # fmt: skip
+    reader, writer = await asyncio.open_connection(sock=ours)
+    nobody, nothing = frozenset[str](), lambda: None
+    await WriterEnd(
+        log,
+        writer.transport,
+        groups=nobody,
+        topics=frozenset({"utterances"}),
+        stored=nothing,
+        ready=nothing,
+    ).serve(reader)
+    writer.close()
+    await process.wait()
+    await log.close()
+
+
+async def beside(path: Path, descriptor: int) -> None:
+    """Publish through the pipe: what `through_the_pipe` starts."""
+    log = await RemoteLog.connect(path, socket.socket(fileno=descriptor))
+    records = [asked(number) for number in range(ROUNDS)]
+
+    async def publish(number: int) -> None:
+        await log.publish([records[number]])
+
+    cost = await microseconds(300, publish)
+    print(f"pipe: durable publish of 1 record                {cost:7.0f} µs")
+    start = perf_counter()
+    for first in range(0, len(records), 1000):
+        await log.publish(records[first : first + 1000])
+    rate = len(records) / (perf_counter() - start)
+    print(f"pipe: publishes of 1,000 records                 {rate:7,.0f} records/s")
+    await log.close()
+
+
 async def main() -> None:
     records = [asked(number) for number in range(ROUNDS)]
     await in_memory(records)
     with tempfile.TemporaryDirectory() as directory:
         await on_file(records, Path(directory))
+        await through_the_pipe(Path(directory))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    if len(sys.argv) == 3:
+        asyncio.run(beside(Path(sys.argv[1]), int(sys.argv[2])))
+    else:
+        asyncio.run(main())

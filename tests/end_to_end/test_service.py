@@ -71,6 +71,10 @@ class Up:
         """Wait until nothing waits for a node."""
         until(lambda: self.client.get("/ready").json()["lag"] == 0, "all is read")
 
+    def learner(self) -> int:
+        """Return the process that learns beside the service, as soon as it runs."""
+        return int(until(lambda: child_of(self.process.pid), "a learner runs"))
+
     def taught(self, numbers: range) -> dict[str, Any]:
         """Ask for conversions until a family answers one; return that answer."""
         for n in numbers:
@@ -82,12 +86,31 @@ class Up:
         raise AssertionError("no family answers")
 
 
+def child_of(pid: int) -> int | None:
+    """Return the living child of a process, if it has one."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
+        except OSError:  # it has ended meanwhile
+            continue
+        if fields["PPid"] == str(pid) and not fields["State"].startswith("Z"):
+            return int(status.parent.name)
+    return None
+
+
 @contextmanager
-def up(data: Path, *options: object) -> Iterator[Up]:
-    """Run the service until the block ends, then end it with SIGTERM if it still runs."""
+def up(data: Path, *options: object, limit: int | None = None) -> Iterator[Up]:
+    """Run the service until the block ends, then end it with SIGTERM if it still runs.
+
+    `limit` is the size in bytes beyond which no file may grow, as on a full disk; what the service
+    then says is in the file `said`.
+    """
     endpoint = data / "endpoint"
     endpoint.unlink(missing_ok=True)
     arguments = command("up", "--data", data, "--port", 0, *options)
+    if limit is not None:
+        shell = f'ulimit -f {limit // 1024} && exec "$@" 2>{data / "said"}'
+        arguments = ["bash", "-c", shell, "bash", *arguments]
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
         try:
             url = until(
@@ -215,6 +238,26 @@ def test_what_is_done_is_measured(service: Up) -> None:
         assert line in scraped.text
 
 
+def test_what_the_service_writes_is_signed_with_the_key_of_its_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = kappa("keys", "generate", tmp_path / "key").stdout.strip()
+    monkeypatch.setenv("KAPPA_SIGNING_KEY_FILE", str(tmp_path / "key"))
+    with up(tmp_path, "--audit-rate", 0) as service:
+        service.taught(range(200, 240))
+        service.settled()
+        (row,) = service.families()
+        assert row["stage"] == "live"
+    monkeypatch.delenv("KAPPA_SIGNING_KEY_FILE")
+    monkeypatch.setenv("KAPPA_VERIFY_KEYS", public)
+    listed = kappa("families", "list", "--data", tmp_path, "--json")
+    assert [found["stage"] for found in json.loads(listed.stdout)] == ["live"]
+    monkeypatch.setenv("KAPPA_VERIFY_KEYS", kappa("keys", "generate", tmp_path / "2").stdout)
+    listed = kappa("families", "list", "--data", tmp_path, "--json")
+    assert json.loads(listed.stdout) == []
+    assert "2 change sets were passed over" in listed.stderr
+
+
 def test_a_text_that_nobody_knows_is_refused_by_the_teacher(service: Up) -> None:
     for text in ("tell me a story", "", "x" * 5000, "\u202e\x00\x1b", "7" * 10_000):
         answer = service.ask(text)
@@ -280,9 +323,15 @@ class Flood:
     def __post_init__(self) -> None:
         self.acknowledged = set()
 
-    async def flow(self, service: Up, count: int) -> None:
-        """Ask until the process is killed, which is when `count` more are acknowledged."""
+    async def flow(
+        self, service: Up, count: int, victim: Callable[[], int | None] | None = None
+    ) -> None:
+        """Ask until the service has ended, or until `count` more are acknowledged.
+
+        Then the service is killed, or the `victim` if there is one.
+        """
         target = len(self.acknowledged) + count
+        is_over = False
         async with httpx.AsyncClient(base_url=service.client.base_url, timeout=30) as client:
 
             async def ask(number: int) -> None:
@@ -291,12 +340,16 @@ class Flood:
                     response = await client.post(f"/ask?wait={number % 3 / 10}", json=body)
                 except httpx.HTTPError:
                     return
+                nonlocal is_over
                 if response.status_code in (200, 202):
                     self.acknowledged.add(str(number))
                 if len(self.acknowledged) >= target and service.process.poll() is None:
-                    os.kill(service.process.pid, signal.SIGKILL)
+                    killed = service.process.pid if victim is None else victim()
+                    if killed is not None and not is_over:
+                        os.kill(killed, signal.SIGKILL)
+                        is_over = True
 
-            while service.process.poll() is None:
+            while service.process.poll() is None and not (is_over and victim):
                 numbers = range(self.asked, self.asked + 6)
                 self.asked += 6
                 await asyncio.gather(*map(ask, numbers))
@@ -324,6 +377,8 @@ def test_a_kill_at_any_moment_loses_nothing_and_repeats_nothing(tmp_path: Path) 
     flood = Flood()
     for count in (1, 7, 12, 20, 33):
         with up(tmp_path) as service:
+            if count >= 20:  # the learner comes later than the first answers
+                service.settled()
             asyncio.run(flood.flow(service, count))
             assert service.process.wait(20) == -signal.SIGKILL
         asked, _, _ = asyncio.run(in_log(tmp_path / "kappa.db"))
@@ -339,3 +394,86 @@ def test_a_kill_at_any_moment_loses_nothing_and_repeats_nothing(tmp_path: Path) 
     assert set(asked.values()) == {1}
     assert ended == asked
     assert kappa("replay", "--data", tmp_path).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_kill_of_the_learner_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
+    flood = Flood()
+    with up(tmp_path) as service:
+        for count in (1, 9, 15, 30):
+            if count > 9:  # killed while it learns; else while it begins
+                service.settled()
+            victim = service.learner()
+            asyncio.run(flood.flow(service, count, lambda: child_of(service.process.pid)))
+            until(lambda: child_of(service.process.pid) != victim, "it was killed")  # noqa: B023  # called at once
+            assert service.client.get("/live").status_code == 200
+            n = flood.asked
+            assert service.ask(f"convert {n} minutes to seconds")["answer"] == str(n * 60)
+        service.settled()
+        service.taught(range(3000, 3020))
+        service.settled()
+        assert service.client.get("/ready").json() == {"ready": True, "lag": 0}
+    asked, ended, answered = asyncio.run(in_log(tmp_path / "kappa.db"))
+    assert answered > 20
+    assert flood.acknowledged <= set(asked)
+    assert set(asked.values()) == {1}
+    assert ended == asked
+    assert kappa("replay", "--data", tmp_path).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_killed_learner_is_told_of_until_the_next_one_is_ready(tmp_path: Path) -> None:
+    with up(tmp_path) as service:
+        os.kill(service.learner(), signal.SIGSTOP)  # from now on nothing is learned
+        for n in range(20):
+            assert service.ask(f"convert {n} minutes to seconds")["origin"] == "fallback"
+        assert service.families() == []
+        os.kill(service.learner(), signal.SIGKILL)
+        told = until(
+            lambda: service.client.get("/ready").json().get("learning"), "the end is told of"
+        )
+        assert told == "the learner has ended, exit status -9; it starts again in 1 s"
+        assert service.client.get("/live").json() == {"live": True, "stalled": [], "learning": told}
+        until(lambda: "learning" not in service.client.get("/ready").json(), "the next is ready")
+        service.settled()
+        assert service.taught(range(100, 130))
+
+
+@pytest.mark.slow
+def test_a_learner_ends_with_its_service(tmp_path: Path) -> None:
+    for end in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+        with up(tmp_path) as service:
+            learner = service.learner()
+            if end is signal.SIGKILL:
+                service.settled()
+            os.kill(service.process.pid, end)
+            service.process.wait(20)
+            until(lambda: not Path(f"/proc/{learner}").exists(), "the learner has ended")  # noqa: B023  # called at once
+    assert (tmp_path / "kappa.db.lock").read_text().startswith("closed ")
+
+
+# --- a full disk ----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_on_a_full_disk_the_service_says_so_and_ends_and_goes_on_when_there_is_room(
+    tmp_path: Path,
+) -> None:
+    flood = Flood()
+    with up(tmp_path, limit=3 * 1024 * 1024) as service:
+        asyncio.run(flood.flow(service, 1_000_000))
+        assert service.process.wait(20) == 4
+    said = (tmp_path / "said").read_text().splitlines()
+    assert [line for line in said if line.startswith(f"kappa: {tmp_path}")] == [
+        f"kappa: {tmp_path}/kappa.db: disk I/O error; check the disk, then start again"
+    ], said
+    assert not any("Traceback" in line for line in said)
+    assert len(flood.acknowledged) > 20
+    asked, _, _ = asyncio.run(in_log(tmp_path / "kappa.db"))
+    assert flood.acknowledged <= set(asked)
+    with up(tmp_path) as service:
+        service.settled()
+        assert service.ask("convert 5000 minutes to seconds")["answer"] == "300000"
+    asked, ended, _ = asyncio.run(in_log(tmp_path / "kappa.db"))
+    assert set(asked.values()) == {1}
+    assert ended == asked

@@ -19,6 +19,7 @@ from agents.access import CONSOLE_WRITES, OPERATOR, access_rules, principal, top
 from agents.cli import main
 from agents.commands.shared import graph
 from agents.node import Decider, Node
+from agents.processes import PROCESSES
 from infra.kafka.cluster import Cluster
 from infra.kafka.settings import AGENTS
 from streams.access_rules import AccessRule, Excess
@@ -33,7 +34,8 @@ from tests.kafka.topics import as_user
 pytestmark = pytest.mark.slow
 
 ONE = Layout(partitions=4, replication=1)
-NODES = {node.name: node for node in graph()}
+NODES = graph()
+RUN_BY = {agent: [n for n in NODES if n.name in PROCESSES[agent].nodes] for agent in PROCESSES}
 
 
 @pytest.fixture(scope="module")
@@ -71,26 +73,27 @@ def test_nobody_but_the_registrar_may_write_versions_nor_anybody_all() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("agent", [*NODES, "console"])
+@pytest.mark.parametrize("agent", [*RUN_BY, "console"])
 async def test_an_agent_can_do_what_it_needs_and_no_more(
     secured: Cluster, granted: str, agent: str
 ) -> None:
     connection = as_user(secured, f"kappa-{agent}", granted)
-    reads, writes, checks = _needs(NODES.get(agent))
+    reads, writes, checks = _needs(RUN_BY.get(agent))
     assert await drift(connection, ONE, checks) == []
     assert await _writable(connection) == writes
     assert await _readable(connection) == reads
     assert await _may_transact(connection, f"{agent}-0")
     assert not await _may_transact(connection, "stranger-0")
-    groups = [group for group in NODES if await _may_join(connection, group)]
-    assert groups == [agent] * (agent in NODES)
+    groups = [node.name for node in NODES if await _may_join(connection, node.name)]
+    assert groups == [node.name for node in RUN_BY.get(agent, ())]
 
 
-def _needs(node: Node | None) -> tuple[set[str], set[str], Sequence[str]]:
-    if node is None:
+def _needs(nodes: Sequence[Node] | None) -> tuple[set[str], set[str], Sequence[str]]:
+    if nodes is None:
         return set(TOPIC_NAMES), set(CONSOLE_WRITES), TOPIC_NAMES
-    folds = node.folds if isinstance(node, Decider) else ()
-    return {*node.reads, *folds}, {*node.writes, "rejected"}, topics_of(node)
+    reads = {t for n in nodes for t in (*n.reads, *(n.folds if isinstance(n, Decider) else ()))}
+    writes = {topic for node in nodes for topic in node.writes} | {"rejected"}
+    return reads, writes, sorted({topic for node in nodes for topic in topics_of(node)})
 
 
 async def _writable(connection: KafkaConnection) -> set[str]:

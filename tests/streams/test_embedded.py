@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -417,6 +419,17 @@ async def test_a_second_writer_is_told_who_holds_the_log(path: Path) -> None:
             EmbeddedLog.open(link)
     with writer(path):
         pass
+
+
+async def test_a_program_that_is_started_does_not_hold_the_writers_place(path: Path) -> None:
+    with writer(path):
+        program = subprocess.Popen(
+            [sys.executable, "-Sc", "input()"], stdin=subprocess.PIPE, close_fds=False
+        )
+    with program, writer(path) as log:
+        await log.publish([plain("matches")])
+        assert program.poll() is None
+        program.communicate(b"\n")
 
 
 def _read_elsewhere(path: Path, replies: Connection) -> None:

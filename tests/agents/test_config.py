@@ -1,0 +1,86 @@
+"""`kappa config check`: everything is shown but secrets, and everything wrong at once."""
+
+import json
+
+import pytest
+from click.testing import CliRunner, Result
+
+from agents.cli import main
+from agents.settings import Settings
+
+PRIVATE = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
+SECRETS = {
+    "KAPPA_SIGNING_KEY": PRIVATE,
+    "KAPPA_KAFKA_PASSWORD": "hush-hush-password",
+    "KAPPA_AUDIT_SEED": "hush-hush-seed",
+    "KAPPA_OPENAI_API_KEY": "hush-hush-key",
+}
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"KAPPA_{name.upper()}", raising=False)
+    return monkeypatch
+
+
+def check(*options: str) -> Result:
+    return CliRunner().invoke(main, ["config", "check", *options])
+
+
+def test_every_setting_has_a_row_with_its_source(given: pytest.MonkeyPatch) -> None:
+    given.setenv("KAPPA_PORT", "8000")
+    given.setenv("KAPPA_TRUSTED_SOURCES", "b, a")
+    prices = '{"m":{"as_of":"2026-11-01","input_per_million":0.5,"output_per_million":1.0}}'
+    given.setenv("KAPPA_PRICES", prices)
+    shown = check("--json")
+    rows = {row["variable"]: row for row in json.loads(shown.stdout)}
+    assert shown.exit_code == 0
+    assert set(rows) == {f"KAPPA_{name.upper()}" for name in Settings.model_fields}
+    assert (rows["KAPPA_PORT"]["value"], rows["KAPPA_PORT"]["source"]) == ("8000", "environment")
+    assert rows["KAPPA_TRUSTED_SOURCES"]["value"] == "a,b"
+    assert rows["KAPPA_PRICES"]["value"] == prices
+    assert rows["KAPPA_HOST"]["source"] == "default"
+    assert all(row["doc"].endswith(".") for row in rows.values())
+    assert "KAPPA_PORT=8000  (environment)" in check().stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])
+def test_no_secret_is_shown(given: pytest.MonkeyPatch, options: tuple[str, ...]) -> None:
+    for variable, value in SECRETS.items():
+        given.setenv(variable, value)
+    shown = check(*options)
+    assert shown.exit_code == 0
+    assert shown.stdout.count("**********") == len(SECRETS)
+    assert not [value for value in SECRETS.values() if value in shown.output]
+    assert set(SECRETS.values()) <= set(Settings().secrets())
+
+
+def test_all_that_is_wrong_is_listed(given: pytest.MonkeyPatch) -> None:
+    wrong = {
+        "KAPPA_PORT": "99999",
+        "KAPPA_MAX_RISK": "2",
+        "KAPPA_LOG_LEVEL": "LOUD",
+        "KAPPA_OTLP_ENDPOINT": "http://user:hush@collector:4318",
+        "KAPPA_SIGNING_KEY": "hush",
+    }
+    for variable, value in wrong.items():
+        given.setenv(variable, value)
+    shown = check()
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    named = [line.split(": ")[1] for line in shown.stderr.splitlines()]
+    assert sorted(named) == sorted(wrong)
+    assert "hush" not in shown.output
+
+
+@pytest.mark.parametrize("url", ["collector:4318", "ftp://collector", "http://", "", "http://["])
+def test_a_collector_is_an_http_url(given: pytest.MonkeyPatch, url: str) -> None:
+    given.setenv("KAPPA_OTLP_ENDPOINT", url)
+    assert check().exit_code == 2
+
+
+def test_a_typing_error_is_named(given: pytest.MonkeyPatch) -> None:
+    given.setenv("KAPPA_AUDITRATE", "0.5")
+    shown = check()
+    assert shown.exit_code == 0
+    assert "KAPPA_AUDITRATE is no setting" in shown.stderr

@@ -2,8 +2,8 @@
 
 import click
 
-from agents.commands.copy import copy_command
 from agents.commands.config import config_group
+from agents.commands.copy import copy_command
 from agents.commands.inspect import (
     explain_command,
     families_group,
@@ -11,9 +11,9 @@ from agents.commands.inspect import (
     schemas_command,
 )
 from agents.commands.keys import keys_group
+from agents.commands.learn import learn_command
 from agents.commands.rejected import rejected_group
 from agents.commands.replay import replay_command
-from agents.commands.learn import learn_command
 from agents.commands.run import run_command
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command

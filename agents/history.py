@@ -18,6 +18,7 @@ from streams.events import (
     VersionRefused,
 )
 from streams.signing import Trust
+from streams.topics import SUBJECT_TOPICS
 from streams.transports import LogCorrupt, Record, Transport
 
 _logger = logging.getLogger("kappa.history")
@@ -47,10 +48,19 @@ async def records(
 
 
 async def events_about(
-    transport: Transport, utterance_id: str, tenant: str | None = None
+    transport: Transport, utterance_id: str, tenant: str | None = None, since: int = 0
 ) -> list[Event]:
-    """Return what lies in the log about an utterance of one tenant, or of any; in order."""
-    found = [decode(record) for record in await transport.find(utterance_id)]
+    """Return what lies in the log about an utterance of one tenant, or of any; in order.
+
+    `since` is a time before which there is nothing, where one is known: a log without an index is
+    read from there.
+    """
+    if since > 0:
+        wanted = ("utterance", utterance_id.encode())
+        scanned = transport.scan(SUBJECT_TOPICS, since)
+        found = [decode(record) async for record in scanned if wanted in record.headers]
+    else:
+        found = [decode(record) for record in await transport.find(utterance_id)]
     return [
         event
         for event in found

@@ -1,11 +1,11 @@
 """What every client of ours needs of aiokafka beyond its settings, in one place.
 
-Two things have no public setting. (1) A transaction is refused for a few milliseconds after the one
-before it, until its markers are written; aiokafka then sleeps 20 ms (`BACKOFF_OVERRIDE`), longer
-than a batch takes. (2) A commit returns before the group's offsets are visible, and aiokafka's
-OffsetFetch v3 reads the old ones then: after a rebalance a committed batch would be decided again.
-OffsetFetch v7 has `require_stable` (KIP-447): the broker answers "not yet" while a transaction is
-open on them.
+Records that aiokafka cannot parse are kafka_records' business. Two things have no public setting.
+(1) A transaction is refused for a few milliseconds after the one before it, until its markers are
+written; aiokafka then sleeps 20 ms (`BACKOFF_OVERRIDE`), longer than a batch takes. (2) A commit
+returns before the group's offsets are visible, and aiokafka's OffsetFetch v3 reads the old ones
+then: after a rebalance a committed batch would be decided again. OffsetFetch v7 has
+`require_stable` (KIP-447): the broker answers "not yet" while a transaction is open on them.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -38,7 +38,10 @@ from aiokafka.protocol.types import (
 )
 from aiokafka.record import _crecords  # noqa: F401 - the pure-Python fallback is ten times slower
 
-from streams.transports import LogUnavailable
+from streams.transports import (
+    LogUnavailable,
+    kafka_records,  # noqa: F401 - takes the place of aiokafka's parser
+)
 from streams.transports.kafka_connection import KafkaConnection
 from streams.transports.kafka_errors import forbidden, reaching
 

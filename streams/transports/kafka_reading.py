@@ -13,7 +13,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.transports import Headers, Place, Record
+from streams.transports import Place, Record
 from streams.transports.kafka_client import consumer, partitions
 from streams.transports.kafka_connection import KafkaConnection
 from streams.transports.kafka_errors import explained, reaching
@@ -26,14 +26,17 @@ _PAGE = 2000
 
 
 def records_of(connection: KafkaConnection, fetched: Sequence[Any]) -> list[Record]:
-    """Return the records of one partition as they were fetched; a missing value is empty."""
+    """Return the records of one partition as they were fetched; missing values are empty."""
     if not fetched:
         return []
     topic, partition = connection.ours(fetched[0].topic), fetched[0].partition
     made = []
     for message in fetched:
         key, time = message.key, message.timestamp * 1000
-        headers: Headers = message.headers
+        headers = message.headers
+        for _, value in headers:
+            if value is None:
+                headers = tuple((name, given or b"") for name, given in headers)
         made.append(
             Record(
                 topic,

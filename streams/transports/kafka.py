@@ -4,8 +4,9 @@ A member of a group polls, and stores what followed from a batch together with t
 in one transaction. Each guard below was seen to be needed on a real broker:
 
 - *Turns.* Partitions are given back only between transactions, and what was polled before they
-  went is refused afterwards (TurnLost); the same after an aborted transaction, whose records are
-  polled again from the committed offsets.
+  went is refused afterwards (TurnLost); the same after an aborted transaction, and after a publish
+  of other records than the next that were polled: then everything is polled again from the
+  committed offsets.
 - *Stable offsets.* See kafka_client.
 - *Fencing by time.* A frozen process must be fenced by the time its partitions have gone to another
   member: transaction time-out + the coordinator's scan + heartbeat ≤ session time-out.
@@ -13,7 +14,8 @@ in one transaction. Each guard below was seen to be needed on a real broker:
   group with them. A clock that counts suspension is read before polling, before sending offsets
   and before committing; a gap above half the session time-out means: leave (Fenced).
 - *No second life.* After an error that an abort does not cure aiokafka's producer is dead: Fenced.
-  Whoever supervises the process starts it again under the same transactional id.
+  Whoever supervises the process starts it again under the same transactional id. An abort cures
+  what the cluster forbids, but polling it again would not: AccessRefused.
 
 Not confluent-kafka: 0.8 to 1.1 times as fast with batches like ours, and its callbacks run in
 threads. Not one transactional id per partition: brokers since KIP-447 do not ask for it.
@@ -27,13 +29,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from streams.topics import RECORD_LIMIT, TOPIC_NAMES, TOPICS
 from streams.transports import (
+    AccessRefused,
     Fenced,
     Handled,
-    LogUnavailable,
     Outgoing,
     Place,
     Record,
@@ -53,7 +55,7 @@ from streams.transports.kafka_connection import (
     Timing,
     no_probe,
 )
-from streams.transports.kafka_errors import reaching
+from streams.transports.kafka_errors import explained, reaching
 
 _BATCH_BYTES = 262_144
 _FOLLOWING = frozenset(topic.name for topic in TOPICS if topic.as_input)
@@ -66,6 +68,10 @@ class _Pulse:
 
     def __init__(self, limit_ms: int) -> None:
         self.limit = limit_ms / 1000
+        self.last = _boot_seconds()
+
+    def begin(self) -> None:
+        """Take this for the last beat: there was nothing to lose before."""
         self.last = _boot_seconds()
 
     def beat(self) -> None:
@@ -88,6 +94,11 @@ class _Producer:
         self.counts = counts
         self.made = made
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether it was fenced, or failed for good: aborting would fail an assertion or hang."""
+        return bool(self.made._txn_manager.is_fatal_error())
+
     async def send(
         self,
         handled: Sequence[tuple[int | None, Sequence[Outgoing]]],
@@ -103,6 +114,8 @@ class _Producer:
         for (topic, partition), records in places.items():
             await self._send_to(self.connection.named(topic), partition, records, futures)
             probe("sending")
+        for future in futures:
+            future.add_done_callback(_seen)
         return futures
 
     def _partition(self, out: Outgoing, cause: int | None) -> int:
@@ -138,6 +151,12 @@ class _Producer:
         return await self.made.send(topic, partition=partition, **fields)
 
 
+def _seen(future: Any) -> None:
+    """Look at the exception of a batch that nobody awaits because another one failed first."""
+    if not future.cancelled():
+        future.exception()
+
+
 class _Turns(ConsumerRebalanceListener):
     """Closes the turn of what was polled when partitions go, once no transaction is under way."""
 
@@ -145,12 +164,12 @@ class _Turns(ConsumerRebalanceListener):
         self.member = member
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        self.member.end_turn()
+        self.member.lose_place()
         async with self.member.transacting:
             pass
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        self.member.begin_turn()
+        self.member.have_place()
 
 
 class KafkaSubscription:
@@ -163,7 +182,7 @@ class KafkaSubscription:
         self.topics = topics
         self.transacting = asyncio.Lock()
         self._pulse = _Pulse(log.timing.session_ms // 2)
-        self._is_open = asyncio.Event()
+        self._has_place = asyncio.Event()
         self._turn = 0
         self._polled_turn = 0
         self._must_rewind = False
@@ -203,7 +222,7 @@ class KafkaSubscription:
             fetch_max_wait_ms=reading.FETCH_WAIT_MS,
             max_poll_interval_ms=timing.session_ms * 10,
         )
-        self._pulse.beat()
+        self._pulse.begin()
         if self.log.membership == "shared":
             names = [connection.named(topic) for topic in self.topics]
             self._consumer.subscribe(names, listener=_Turns(self))
@@ -216,21 +235,26 @@ class KafkaSubscription:
                 for number in range(counts[topic])
             ]
         )
-        self.begin_turn()
+        self.have_place()
 
     @property
     def is_assigned(self) -> bool:
         """Whether partitions are held; not while they are being dealt out anew."""
-        return self._is_open.is_set()
+        return self._has_place.is_set()
 
-    def end_turn(self) -> None:
-        """Refuse from now on what was polled before."""
-        self._is_open.clear()
+    def lose_place(self) -> None:
+        """Refuse from now on what was polled before; poll nothing until there is a place again."""
+        self._has_place.clear()
         self._turn += 1
 
-    def begin_turn(self) -> None:
+    def have_place(self) -> None:
         """Let polling begin again."""
-        self._is_open.set()
+        self._has_place.set()
+
+    def _rewind(self) -> None:
+        """Refuse from now on what was polled before; poll it again."""
+        self._must_rewind = True
+        self._turn += 1
 
     async def poll(self, limit: int) -> Sequence[Record]:
         """Return what has arrived, at most `limit` records; waits a moment for the first."""
@@ -238,17 +262,18 @@ class KafkaSubscription:
             await self.join()
         self._pulse.beat()
         wait = self.log.timing.poll_ms
-        if not self._is_open.is_set():
+        if not self._has_place.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_open.wait(), wait / 1000)
+                await asyncio.wait_for(self._has_place.wait(), wait / 1000)
             return ()
         if self._polled_turn != self._turn:
-            await self._take_turn()
+            async with self.transacting:  # an abort under way is part of the turn before
+                await self._take_turn()
             raise self._turn_lost("partitions moved, or a transaction was aborted")
         try:
             fetched = await self._consumer.getmany(timeout_ms=wait, max_records=limit)
         except KafkaError as error:
-            raise LogUnavailable(f"{self.log.connection.bootstrap}: {error!r}") from error
+            raise explained(self.log.connection, error) from error
         if self._polled_turn != self._turn:
             self._must_rewind = True  # the consumer's positions are behind what nobody has seen
             return ()
@@ -261,14 +286,20 @@ class KafkaSubscription:
     async def _take_turn(self) -> None:
         self._polled_turn = self._turn
         self._polled.clear()
-        if self._must_rewind:
+        if not self._must_rewind:
+            return
+        try:
             for place in self._consumer.assignment():
                 committed = await self._consumer.committed(place)
                 if committed is None:
                     await self._consumer.seek_to_beginning(place)
                 else:
                     self._consumer.seek(place, committed)
-            self._must_rewind = False
+        except IllegalStateError as error:  # partitions moved meanwhile: the next turn begins anew
+            raise self._turn_lost(f"could not go back: {error}") from error
+        except KafkaError as error:
+            raise explained(self.log.connection, error) from error
+        self._must_rewind = False
 
     def _turn_lost(self, why: str) -> TurnLost:
         return TurnLost(f"{self.group}-{self.log.slot}: {why}")
@@ -306,13 +337,16 @@ class KafkaSubscription:
 
     async def _abort(self, producer: _Producer, error: KafkaError) -> None:
         """Undo the transaction, to poll its records again; leave where that is not possible."""
-        self.end_turn()
-        self._must_rewind = True
+        self._rewind()
+        if producer.is_dead:
+            raise Fenced(f"{self.group}-{self.log.slot}: {error!r}") from error
         try:
             await producer.made.abort_transaction()
         except KafkaError as second:
             raise Fenced(f"{self.group}: {error!r}; its abort failed: {second!r}") from error
-        self.begin_turn()
+        told = explained(self.log.connection, error)
+        if isinstance(told, AccessRefused):
+            raise told from error
         raise self._turn_lost(f"transaction aborted after {error!r}") from error
 
     def _taken(self, handled: Sequence[Handled]) -> dict[TopicPartition, int]:
@@ -329,6 +363,7 @@ class KafkaSubscription:
                 place = TopicPartition(named(at[0]), at[1])
                 walk = walks[at] = iter(self._polled.get(place, ()))
             if next(walk, None) != record.offset:
+                self._rewind()
                 raise self._turn_lost(f"{at}/{record.offset} is not the next that was polled")
             offsets[at] = record.offset + 1
         taken = {TopicPartition(named(topic), n): end for (topic, n), end in offsets.items()}
@@ -346,8 +381,13 @@ class KafkaSubscription:
         """
         found: dict[Place, tuple[int, int]] = {}
         for place in self._consumer.assignment() if self._consumer is not None else ():
-            position = await self._consumer.position(place)
-            end = self._consumer.last_stable_offset(place)
+            try:
+                position = await self._consumer.position(place)
+                end = self._consumer.last_stable_offset(place)
+            except IllegalStateError:  # it has moved to another member meanwhile
+                continue
+            except KafkaError as error:
+                raise explained(self.log.connection, error) from error
             known = position if end is None or end < position else end
             found[self.log.connection.ours(place.topic), place.partition] = (position, known)
         return found
@@ -410,7 +450,7 @@ class KafkaLog:
         try:
             await asyncio.gather(*await self._plain.send([(None, outgoing)]))
         except KafkaError as error:
-            raise LogUnavailable(f"{self.connection.bootstrap}: {error!r}") from error
+            raise explained(self.connection, error) from error
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> KafkaSubscription:
         """Return a member of `group`; it joins when it polls for the first time."""

@@ -3,8 +3,8 @@
 start ─▶ wait for its end ─▶ pause, 1 s … 30 s ─▶ start
 
 An agent leaves its place at once when another one may have it (status 75), and whatever else ends
-it loses nothing: state is a fold of topics. Only what a new start cannot mend ends the fleet: bad
-settings and topics that differ from the table.
+it loses nothing: state is a fold of topics. Only a start that fails for what no other start would
+mend ends the fleet: bad settings, and topics that differ from the table.
 """
 
 import asyncio
@@ -80,10 +80,11 @@ class Fleet:
             began = self.clock()
             process = self.processes[member] = await self._started(member)
             status = await process.wait()
-            if status in HOPELESS:
+            lived = self.clock() - began
+            if status in HOPELESS and lived < LAST_PAUSE:
                 self.tell(f"{name} has ended, exit status {status}; a new start would not mend it")
                 return status
-            if self.clock() - began >= LAST_PAUSE:
+            if lived >= LAST_PAUSE:
                 seconds = FIRST_PAUSE
             self.tell(f"{name} has ended, exit status {status}; it starts again in {seconds:g} s")
             await self.pause(seconds)

@@ -36,6 +36,9 @@ _T = TypeVar("_T")
 DRAIN_SECONDS = 10.0
 """How long questions in flight are waited for when the process is told to stop."""
 
+CLOSE_SECONDS = 10.0
+"""How long leaving the groups may take."""
+
 _IDLE_SECONDS = 0.05
 
 
@@ -110,13 +113,12 @@ async def run_process(
     running = await _unless(stopping, _started(nodes, log, sensor))
     if running is None:
         return  # a standby that was never needed
-    try:
-        async with observing(vitals, running):
-            loops = [asyncio.create_task(_loop(each, stopping, window)) for each in running]
-            loops.append(asyncio.create_task(_watch(vitals, stopping)))
-            await _all(loops, stopping)
-    finally:
-        if not any(loop.done() and loop.exception() for loop in loops):
+    async with observing(vitals, running):
+        loops = [asyncio.create_task(_loop(each, stopping, window)) for each in running]
+        loops.append(asyncio.create_task(_watch(vitals, stopping)))
+        await _all(loops, stopping)
+    with contextlib.suppress(TimeoutError):  # a cluster that does not answer is left anyway
+        async with asyncio.timeout(CLOSE_SECONDS):
             await log.close()
 
 

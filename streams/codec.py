@@ -100,6 +100,9 @@ def decode(record: Record) -> Event | Undecodable:
     Fields must have their types exactly (no "5" for 5); unknown fields are ignored. Of a repeated
     header the first counts.
     """
+    for given, _ in record.headers:
+        if not given.isascii() and sanitize(given) != given:
+            return Undecodable(f"the name of a header is not UTF-8: {_shown(given)}")
     name = _text(record.headers, "event")
     if isinstance(name, Undecodable):
         return name

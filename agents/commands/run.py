@@ -1,9 +1,10 @@
 """`kappa run`: one agent as one process on a cluster."""
 
 import asyncio
+import logging
 import os
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ from agents.teachers import Closing
 from agents.teachers.scripted import ScriptedTeacher
 from streams.topic_plan import as_lines
 from streams.topics import TOPIC_NAMES
-from streams.transports import Fenced, LogUnavailable, Transport, TransportError, TurnLost
+from streams.transports import AccessRefused, Fenced, Transport, TransportError, TurnLost
 from streams.transports.kafka_connection import KafkaConnection, Timing
 
 LEFT = 75
@@ -40,8 +41,9 @@ LEFT = 75
 def run_command(agent: str, **given: Any) -> None:
     """Run one agent until it is told to stop; the console serves people at its port.
 
-    Exit status: 0 told to stop, 1 the cluster's topics differ from the table, 2 bad settings,
-    4 unreachable, 75 its place was taken or it made no progress: start it again.
+    Exit status: 0 told to stop, 1 the cluster's topics differ from the table, 2 bad settings or
+    access refused, 4 unreachable, 75 its place was taken, it made no progress or failed: start it
+    again.
     """
     settings = settings_from(**given)
     connection = settings.connection()
@@ -57,13 +59,10 @@ def run_command(agent: str, **given: Any) -> None:
     )
     try:
         asyncio.run(_run(agent, settings, connection, timing))
-    except (Fenced, TurnLost) as error:
-        click.echo(f"kappa: {agent}: {error}", err=True)
-        leave()
-    except LogUnavailable as error:
-        fail(str(error), UNREACHABLE)
-    except TransportError as error:
+    except AccessRefused as error:
         fail(str(error), BAD_INPUT)
+    except TransportError as error:
+        fail(str(error), UNREACHABLE)
 
 
 def leave() -> None:
@@ -104,9 +103,26 @@ async def _observed(
         with sensing(settings, vitals, "kafka") as sensor:
             async with serving_health(vitals, settings.host, settings.port) as port:
                 click.echo(f"kappa {agent} {settings.slot}: http://{settings.host}:{port}/ready")
-                await run_process(nodes, log, stopping, vitals, sensor, window=settings.window)
+                await _run_or_leave(
+                    agent,
+                    run_process(nodes, log, stopping, vitals, sensor, window=settings.window),
+                )
     except OSError as error:
         fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", BAD_INPUT)
+
+
+async def _run_or_leave(agent: str, running: Awaitable[None]) -> None:
+    """Wait for an agent; leave where another one may have its place, and after a bug."""
+    try:
+        await running
+    except (Fenced, TurnLost) as error:
+        click.echo(f"kappa: {agent}: {error}", err=True)
+        leave()
+    except TransportError:
+        raise
+    except Exception:
+        logging.getLogger(f"kappa.{agent}").exception("the agent has failed")
+        leave()
 
 
 async def refuse_drift(

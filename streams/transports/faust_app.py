@@ -10,11 +10,14 @@ it. What was left out of Faust, and why:
 - `concurrency` above 1: its commit then skips records that were never handled;
 - its worker and web server: the process has signals and endpoints of its own.
 
-An exception in an agent would acknowledge the records in hand; ours waits for `publish` and for
-nothing else, so what was not published comes again.
+Whatever ends an agent (an exception, the end of the process) would acknowledge the records in its
+hands. So what Faust acknowledges by itself counts for nothing; `publish` alone acknowledges.
 
-Another process of the same group stands by: the group's assignor gives every partition to one
-member. One that has worked and loses its partitions must leave: its state is that of before.
+Another process of the same group stands by outside it, and joins when the group has no members.
+Joining at once would take the partitions from the one that works, if only to deal them out anew,
+and one that has lost them must leave, for its state is that of before: it would be started again,
+join, and the other would leave. Where two join at the same time, the group's assignor gives every
+partition to one of them.
 """
 
 import asyncio
@@ -25,19 +28,31 @@ from typing import Any
 
 import faust
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+from aiokafka.errors import KafkaError
+from faust.exceptions import FaustError
 from faust.transport.drivers import aiokafka as driver
 
 from streams.topics import RECORD_LIMIT
-from streams.transports import Fenced, Handled, Place, Record
+from streams.transports import (
+    Fenced,
+    Handled,
+    LogUnavailable,
+    Outgoing,
+    Place,
+    Record,
+    TurnLost,
+)
 from streams.transports.kafka import KafkaLog
-from streams.transports.kafka_client import partition_for
+from streams.transports.kafka_client import member_count, partition_for
 from streams.transports.kafka_connection import KafkaConnection
-from streams.transports.kafka_errors import reaching
+from streams.transports.kafka_errors import explained, reaching
 from streams.transports.kafka_reading import records_of
 
 _BATCH = 500
 _WITHIN_S = 0.02
 _COMMIT_INTERVAL_S = 0.5
+_STANDBY_S = 0.5
+"""How often a standby looks whether it is needed."""
 
 
 class SoleAssignor(RoundRobinPartitionAssignor):
@@ -64,6 +79,14 @@ class _Thread(driver.AIOKafkaConsumerThread):
 
 
 class _Consumer(driver.Consumer):
+    """Acknowledges what it is told to, and nothing when a stream ends."""
+
+    def ack(self, message: Any) -> bool:
+        return False
+
+    def acknowledge(self, message: Any) -> None:
+        super().ack(message)
+
     def _new_consumer_thread(self) -> Any:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
@@ -79,7 +102,7 @@ class FaustSubscription:
         """Use `FaustLog.subscribe` instead."""
         self.log = log
         self._arrived: deque[Record] = deque()
-        self._open = 0
+        self._taken: dict[tuple[str, int, int], Any] = {}
         self._news = asyncio.Event()
         self._done = asyncio.Event()
         self._is_assigned = asyncio.Event()
@@ -99,8 +122,10 @@ class FaustSubscription:
         return self._is_assigned.is_set() and not self._is_lost
 
     async def join(self) -> None:
-        """Join the group, and wait until this is the member that works."""
+        """Wait until nobody works, join the group, and wait until this is who does."""
         self._counts = await self.log.counts()
+        while await member_count(self.log.connection, self.app.conf.id):
+            await asyncio.sleep(_STANDBY_S)
         with reaching(self.log.connection):
             await self.app.start()
         await self._is_assigned.wait()
@@ -118,25 +143,32 @@ class FaustSubscription:
         return records
 
     async def publish(self, handled: Sequence[Handled]) -> None:
-        """Store what followed; Faust acknowledges the batch when all of it has come here."""
+        """Store what followed, then acknowledge the records that it followed from."""
         self._refuse_lost()
-        named = self.log.connection.named
-        sent = [
-            await self.app.producer.send(
-                named(out.topic),
-                None if out.key is None else out.key.encode(),
-                out.value,
-                partition_for(out.key, self._counts[out.topic]),
-                out.timestamp / 1_000_000,
-                list(out.headers),
-            )
-            for one in handled
-            for out in one.outgoing
-        ]
-        await asyncio.gather(*sent)
-        self._open -= len(handled)
-        if self._open == 0:
+        try:
+            stored = [await self._send(out) for one in handled for out in one.outgoing]
+            await asyncio.gather(*stored)
+        except KafkaError as error:
+            raise explained(self.log.connection, error) from error
+        except FaustError as error:
+            raise LogUnavailable(f"{self.log.connection.bootstrap}: {error!r}") from error
+        for record, _ in handled:
+            message = self._taken.pop((record.topic, record.partition, record.offset), None)
+            if message is None:
+                raise TurnLost(f"{self.app.conf.id}: {record[:3]} was not polled")
+            self.app.consumer.acknowledge(message)
+        if not self._taken:
             self._done.set()
+
+    async def _send(self, out: Outgoing) -> Any:
+        return await self.app.producer.send(
+            self.log.connection.named(out.topic),
+            None if out.key is None else out.key.encode(),
+            out.value,
+            partition_for(out.key, self._counts[out.topic]),
+            out.timestamp / 1_000_000,
+            list(out.headers),
+        )
 
     async def standing(self) -> Mapping[Place, tuple[int, int]]:
         """Return, by partition, the next offset that Faust will read and the end."""
@@ -159,8 +191,10 @@ class FaustSubscription:
     async def _agent(self, stream: Any) -> None:
         async for events in stream.take_events(_BATCH, within=_WITHIN_S):
             self._done.clear()
-            self._open = len(events)
-            self._arrived.extend(_record(self.log.connection, event.message) for event in events)
+            for event in events:
+                record = _record(self.log.connection, event.message)
+                self._taken[record.topic, record.partition, record.offset] = event.message
+                self._arrived.append(record)
             self._news.set()
             await self._done.wait()
 
@@ -198,8 +232,10 @@ def _app(log: KafkaLog, group: str) -> Any:
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
+        stream_wait_empty=False,
         broker_commit_interval=_COMMIT_INTERVAL_S,
         broker_session_timeout=timing.session_ms / 1000,
+        broker_rebalance_timeout=timing.session_ms / 1000,
         broker_heartbeat_interval=timing.heartbeat_ms / 1000,
         consumer_auto_offset_reset="earliest",
         producer_linger=0.005,

@@ -4,8 +4,9 @@ A member of a group polls, and stores what followed from a batch together with t
 in one transaction. Each guard below was seen to be needed on a real broker:
 
 - *Turns.* Partitions are given back only between transactions, and what was polled before they
-  went is refused afterwards (TurnLost); the same after an aborted transaction, whose records are
-  polled again from the committed offsets.
+  went is refused afterwards (TurnLost); the same after an aborted transaction, and after a publish
+  of other records than the next that were polled: then everything is polled again from the
+  committed offsets.
 - *Stable offsets.* See kafka_client.
 - *Fencing by time.* A frozen process must be fenced by the time its partitions have gone to another
   member: transaction time-out + the coordinator's scan + heartbeat ≤ session time-out.
@@ -13,7 +14,8 @@ in one transaction. Each guard below was seen to be needed on a real broker:
   group with them. A clock that counts suspension is read before polling, before sending offsets
   and before committing; a gap above half the session time-out means: leave (Fenced).
 - *No second life.* After an error that an abort does not cure aiokafka's producer is dead: Fenced.
-  Whoever supervises the process starts it again under the same transactional id.
+  Whoever supervises the process starts it again under the same transactional id. An abort cures
+  what the cluster forbids, but polling it again would not: AccessRefused.
 
 Not confluent-kafka: 0.8 to 1.1 times as fast with batches like ours, and its callbacks run in
 threads. Not one transactional id per partition: brokers since KIP-447 do not ask for it.
@@ -28,13 +30,13 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from streams.topics import SUBJECT_TOPICS, TOPIC_NAMES
 from streams.transports import (
+    AccessRefused,
     Fenced,
     Handled,
-    LogUnavailable,
     Outgoing,
     Place,
     Record,
@@ -49,6 +51,7 @@ from streams.transports.kafka_connection import (
     Timing,
     no_probe,
 )
+from streams.transports.kafka_errors import explained
 from streams.transports.kafka_writing import Producer, producing
 
 
@@ -59,6 +62,10 @@ class _Pulse:
 
     def __init__(self, limit_ms: int) -> None:
         self.limit = limit_ms / 1000
+        self.last = _boot_seconds()
+
+    def begin(self) -> None:
+        """Take this for the last beat: there was nothing to lose before."""
         self.last = _boot_seconds()
 
     def beat(self) -> None:
@@ -80,12 +87,12 @@ class _Turns(ConsumerRebalanceListener):
         self.member = member
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        self.member.end_turn()
+        self.member.lose_place()
         async with self.member.transacting:
             pass
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        self.member.begin_turn()
+        self.member.have_place()
 
 
 class KafkaSubscription:
@@ -98,7 +105,7 @@ class KafkaSubscription:
         self.topics = topics
         self.transacting = asyncio.Lock()
         self._pulse = _Pulse(log.timing.session_ms // 2)
-        self._is_open = asyncio.Event()
+        self._has_place = asyncio.Event()
         self._turn = 0
         self._polled_turn = 0
         self._must_rewind = False
@@ -128,7 +135,7 @@ class KafkaSubscription:
             fetch_max_wait_ms=reading.FETCH_WAIT_MS,
             max_poll_interval_ms=timing.session_ms * 10,
         )
-        self._pulse.beat()
+        self._pulse.begin()
         if self.log.membership == "shared":
             names = [connection.named(topic) for topic in self.topics]
             self._consumer.subscribe(names, listener=_Turns(self))
@@ -141,21 +148,26 @@ class KafkaSubscription:
                 for number in range(counts[topic])
             ]
         )
-        self.begin_turn()
+        self.have_place()
 
     @property
     def is_assigned(self) -> bool:
         """Whether partitions are held; not while they are being dealt out anew."""
-        return self._is_open.is_set()
+        return self._has_place.is_set()
 
-    def end_turn(self) -> None:
-        """Refuse from now on what was polled before."""
-        self._is_open.clear()
+    def lose_place(self) -> None:
+        """Refuse from now on what was polled before; poll nothing until there is a place again."""
+        self._has_place.clear()
         self._turn += 1
 
-    def begin_turn(self) -> None:
+    def have_place(self) -> None:
         """Let polling begin again."""
-        self._is_open.set()
+        self._has_place.set()
+
+    def _rewind(self) -> None:
+        """Refuse from now on what was polled before; poll it again."""
+        self._must_rewind = True
+        self._turn += 1
 
     async def poll(self, limit: int) -> Sequence[Record]:
         """Return what has arrived, at most `limit` records; waits a moment for the first."""
@@ -163,17 +175,18 @@ class KafkaSubscription:
             await self.join()
         self._pulse.beat()
         wait = self.log.timing.poll_ms
-        if not self._is_open.is_set():
+        if not self._has_place.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._is_open.wait(), wait / 1000)
+                await asyncio.wait_for(self._has_place.wait(), wait / 1000)
             return ()
         if self._polled_turn != self._turn:
-            await self._take_turn()
+            async with self.transacting:  # an abort under way is part of the turn before
+                await self._take_turn()
             raise self._turn_lost("partitions moved, or a transaction was aborted")
         try:
             fetched = await self._consumer.getmany(timeout_ms=wait, max_records=limit)
         except KafkaError as error:
-            raise LogUnavailable(f"{self.log.connection.bootstrap}: {error!r}") from error
+            raise explained(self.log.connection, error) from error
         if self._polled_turn != self._turn:
             self._must_rewind = True  # the consumer's positions are behind what nobody has seen
             return ()
@@ -186,14 +199,20 @@ class KafkaSubscription:
     async def _take_turn(self) -> None:
         self._polled_turn = self._turn
         self._polled.clear()
-        if self._must_rewind:
+        if not self._must_rewind:
+            return
+        try:
             for place in self._consumer.assignment():
                 committed = await self._consumer.committed(place)
                 if committed is None:
                     await self._consumer.seek_to_beginning(place)
                 else:
                     self._consumer.seek(place, committed)
-            self._must_rewind = False
+        except IllegalStateError as error:  # partitions moved meanwhile: the next turn begins anew
+            raise self._turn_lost(f"could not go back: {error}") from error
+        except KafkaError as error:
+            raise explained(self.log.connection, error) from error
+        self._must_rewind = False
 
     def _turn_lost(self, why: str) -> TurnLost:
         return TurnLost(f"{self.group}-{self.log.slot}: {why}")
@@ -231,13 +250,16 @@ class KafkaSubscription:
 
     async def _abort(self, producer: Producer, error: KafkaError) -> None:
         """Undo the transaction, to poll its records again; leave where that is not possible."""
-        self.end_turn()
-        self._must_rewind = True
+        self._rewind()
+        if producer.is_dead:
+            raise Fenced(f"{self.group}-{self.log.slot}: {error!r}") from error
         try:
             await producer.made.abort_transaction()
         except KafkaError as second:
             raise Fenced(f"{self.group}: {error!r}; its abort failed: {second!r}") from error
-        self.begin_turn()
+        told = explained(self.log.connection, error)
+        if isinstance(told, AccessRefused):
+            raise told from error
         raise self._turn_lost(f"transaction aborted after {error!r}") from error
 
     def _taken(self, handled: Sequence[Handled]) -> dict[TopicPartition, int]:
@@ -254,6 +276,7 @@ class KafkaSubscription:
                 place = TopicPartition(named(at[0]), at[1])
                 walk = walks[at] = iter(self._polled.get(place, ()))
             if next(walk, None) != record.offset:
+                self._rewind()
                 raise self._turn_lost(f"{at}/{record.offset} is not the next that was polled")
             offsets[at] = record.offset + 1
         taken = {TopicPartition(named(topic), n): end for (topic, n), end in offsets.items()}
@@ -271,8 +294,13 @@ class KafkaSubscription:
         """
         found: dict[Place, tuple[int, int]] = {}
         for place in self._consumer.assignment() if self._consumer is not None else ():
-            position = await self._consumer.position(place)
-            end = self._consumer.last_stable_offset(place)
+            try:
+                position = await self._consumer.position(place)
+                end = self._consumer.last_stable_offset(place)
+            except IllegalStateError:  # it has moved to another member meanwhile
+                continue
+            except KafkaError as error:
+                raise explained(self.log.connection, error) from error
             known = position if end is None or end < position else end
             found[self.log.connection.ours(place.topic), place.partition] = (position, known)
         return found
@@ -340,7 +368,7 @@ class KafkaLog:
         try:
             await asyncio.gather(*await sending)
         except KafkaError as error:
-            raise LogUnavailable(f"{self.connection.bootstrap}: {error!r}") from error
+            raise explained(self.connection, error) from error
 
     async def subscribe(self, group: str, topics: Sequence[str]) -> KafkaSubscription:
         """Return a member of `group`; it joins when it polls for the first time."""

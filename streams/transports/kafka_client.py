@@ -1,11 +1,11 @@
 """What every client of ours needs of aiokafka beyond its settings, in one place.
 
-Two things have no public setting. (1) A transaction is refused for a few milliseconds after the one
-before it, until its markers are written; aiokafka then sleeps 20 ms (`BACKOFF_OVERRIDE`), longer
-than a batch takes. (2) A commit returns before the group's offsets are visible, and aiokafka's
-OffsetFetch v3 reads the old ones then: after a rebalance a committed batch would be decided again.
-OffsetFetch v7 has `require_stable` (KIP-447): the broker answers "not yet" while a transaction is
-open on them.
+Records that aiokafka cannot parse are kafka_records' business. Two things have no public setting.
+(1) A transaction is refused for a few milliseconds after the one before it, until its markers are
+written; aiokafka then sleeps 20 ms (`BACKOFF_OVERRIDE`), longer than a batch takes. (2) A commit
+returns before the group's offsets are visible, and aiokafka's OffsetFetch v3 reads the old ones
+then: after a rebalance a committed batch would be decided again. OffsetFetch v7 has
+`require_stable` (KIP-447): the broker answers "not yet" while a transaction is open on them.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -16,13 +16,14 @@ from typing import Any
 import aiokafka.consumer.consumer
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaConsumer
-from aiokafka.client import AIOKafkaClient
+from aiokafka.client import AIOKafkaClient, CoordinationType
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import (
     GroupLoadInProgressError,
     for_code,
 )
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.protocol.admin import DescribeGroupsRequest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.commit import OffsetFetchRequest
 from aiokafka.protocol.types import (
@@ -37,9 +38,12 @@ from aiokafka.protocol.types import (
 )
 from aiokafka.record import _crecords  # noqa: F401 - the pure-Python fallback is ten times slower
 
-from streams.transports import LogUnavailable
+from streams.transports import (
+    LogUnavailable,
+    kafka_records,  # noqa: F401 - takes the place of aiokafka's parser
+)
 from streams.transports.kafka_connection import KafkaConnection
-from streams.transports.kafka_errors import reaching
+from streams.transports.kafka_errors import forbidden, reaching
 
 aiokafka.producer.sender.BACKOFF_OVERRIDE = 0.002
 
@@ -194,6 +198,17 @@ async def partitions(connection: KafkaConnection, topics: Sequence[str]) -> dict
             "not see them; make them with `kappa topics apply`"
         )
     return {topic: len(numbers) for topic, numbers in found.items() if numbers}
+
+
+async def member_count(connection: KafkaConnection, group: str) -> int:
+    """Return how many members a group of the cluster has; `group` is its full name."""
+    async with client(connection) as asking:
+        coordinator = await asking.coordinator_lookup(CoordinationType.GROUP, group)
+        response = await asking.send(coordinator, DescribeGroupsRequest([group]))
+    [found] = response.to_object()["groups"]
+    if found["error_code"]:
+        raise forbidden(connection, f"describe group {group!r}", found["error_code"], None)
+    return len(found["members"])
 
 
 def partition_for(key: str | None, count: int) -> int:

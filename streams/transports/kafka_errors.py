@@ -57,7 +57,7 @@ def reaching(connection: KafkaConnection) -> Iterator[None]:
     try:
         yield
     except (KafkaError, OSError) as error:  # TimeoutError is an OSError
-        found = [_explained(connection, each) for each in (*reasons.seen, error)]
+        found = [explained(connection, each) for each in (*reasons.seen, error)]
         refused = (each for each in found if isinstance(each, AccessRefused))
         raise next(refused, found[0]) from error
     finally:
@@ -81,7 +81,8 @@ def _user(connection: KafkaConnection) -> str:
     return f"user {connection.username!r}"
 
 
-def _explained(connection: KafkaConnection, error: BaseException) -> LogUnavailable:
+def explained(connection: KafkaConnection, error: BaseException) -> LogUnavailable:
+    """Return what a client's error is for those who know no client."""
     where = connection.bootstrap
     match error:
         case SaslAuthenticationFailed():

@@ -15,10 +15,10 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
-from streams.transports import Headers, LogUnavailable, Place, Record
+from streams.transports import LogUnavailable, Place, Record
 from streams.transports.kafka_client import consumer, partitions
 from streams.transports.kafka_connection import KafkaConnection
-from streams.transports.kafka_errors import reaching
+from streams.transports.kafka_errors import explained, reaching
 
 FETCH_WAIT_MS = 50
 """How long a broker may hold a fetch back when it has nothing."""
@@ -30,14 +30,17 @@ _SILENT_S = 30.0
 
 
 def records_of(connection: KafkaConnection, fetched: Sequence[Any]) -> list[Record]:
-    """Return the records of one partition as they were fetched; a missing value is empty."""
+    """Return the records of one partition as they were fetched; missing values are empty."""
     if not fetched:
         return []
     topic, partition = connection.ours(fetched[0].topic), fetched[0].partition
     made = []
     for message in fetched:
         key, time = message.key, message.timestamp * 1000
-        headers: Headers = message.headers
+        headers = message.headers
+        for _, value in headers:
+            if value is None:
+                headers = tuple((name, given or b"") for name, given in headers)
         made.append(
             Record(
                 topic,
@@ -69,8 +72,11 @@ class KafkaReader:
         """Return up to `limit` next records; waits while some lay there at the opening."""
         while True:
             wait = _WAIT_MS if self._outstanding else 0
-            fetched = await self._consumer.getmany(timeout_ms=wait, max_records=limit)
-            await self._note_progress()
+            try:
+                fetched = await self._consumer.getmany(timeout_ms=wait, max_records=limit)
+                await self._note_progress()
+            except KafkaError as error:
+                raise explained(self._connection, error) from error
             if fetched or not self._outstanding:
                 return [r for rs in fetched.values() for r in records_of(self._connection, rs)]
 
@@ -89,13 +95,18 @@ async def open_reader(
 ) -> KafkaReader:
     """Return a reader of all partitions from their starts, or of what comes after now."""
     made, places = await _assigned(connection, topics)
-    if from_end:
-        await made.seek_to_end(*places)
-        for place in places:
-            await made.position(place)
-        return KafkaReader(connection, made, {})
-    await made.seek_to_beginning(*places)
-    return KafkaReader(connection, made, await made.end_offsets(places))
+    try:
+        with reaching(connection):
+            if not from_end:
+                await made.seek_to_beginning(*places)
+                return KafkaReader(connection, made, await made.end_offsets(places))
+            await made.seek_to_end(*places)
+            for place in places:
+                await made.position(place)
+            return KafkaReader(connection, made, {})
+    except BaseException:
+        await made.stop()
+        raise
 
 
 async def _assigned(
@@ -136,6 +147,8 @@ async def scan(
                 heapq.heappop(heads)
             else:
                 heapq.heapreplace(heads, (following.sequence, number))
+    except KafkaError as error:
+        raise explained(connection, error) from error
     finally:
         await made.stop()
 
@@ -246,7 +259,8 @@ async def ends(connection: KafkaConnection, topics: Sequence[str]) -> dict[Place
     """Return the offset that the next committed record of each partition will have."""
     made, places = await _assigned(connection, topics)
     try:
-        found = await made.end_offsets(places)
+        with reaching(connection):
+            found = await made.end_offsets(places)
     finally:
         await made.stop()
     return {(connection.ours(place.topic), place.partition): end for place, end in found.items()}
@@ -260,11 +274,12 @@ async def positions(
     made = await consumer(connection, group)
     try:
         found: dict[Place, int] = {}
-        for topic, count in counts.items():
-            for number in range(count):
-                following = await made.committed(TopicPartition(connection.named(topic), number))
-                if following is not None:
-                    found[topic, number] = following
+        with reaching(connection):
+            for topic, count in counts.items():
+                for number in range(count):
+                    place = TopicPartition(connection.named(topic), number)
+                    if (following := await made.committed(place)) is not None:
+                        found[topic, number] = following
         return found
     finally:
         await made.stop()

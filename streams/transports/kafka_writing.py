@@ -23,6 +23,11 @@ class Producer:
         self.counts = counts
         self.made = made
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether it was fenced, or failed for good: aborting would fail an assertion or hang."""
+        return bool(self.made._txn_manager.is_fatal_error())
+
     async def send(
         self,
         handled: Sequence[tuple[int | None, Sequence[Outgoing]]],
@@ -50,6 +55,8 @@ class Producer:
         for (topic, partition), records in places.items():
             await self._send_to(self.connection.named(topic), partition, records, futures)
             probe("sending")
+        for future in futures:
+            future.add_done_callback(_seen)
         return futures
 
     def _partition(self, out: Outgoing, cause: int | None) -> int:
@@ -83,6 +90,12 @@ class Producer:
     async def _send_large(self, topic: str, partition: int, fields: dict[str, Any]) -> Any:
         fields["timestamp_ms"] = fields.pop("timestamp")
         return await self.made.send(topic, partition=partition, **fields)
+
+
+def _seen(future: Any) -> None:
+    """Look at the exception of a batch that nobody awaits because another one failed first."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def producing(

@@ -6,6 +6,7 @@ Where no broker can be had the tests fail: a skipped test would pass for a teste
 """
 
 import os
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,9 @@ import pytest
 
 from infra.kafka.cluster import Cluster
 from infra.kafka.java import locked
+from streams.transports.kafka_admin import apply
+from streams.transports.kafka_connection import KafkaConnection
+from tests.kafka.logs import TWO
 from tests.kafka.topics import fresh_topic
 
 
@@ -58,3 +62,11 @@ def bootstrap(request: pytest.FixtureRequest) -> str:
 def topic(bootstrap: str) -> Callable[..., Awaitable[str]]:
     """`await topic("label", partitions=4, config={…})` makes a fresh topic and names it."""
     return partial(fresh_topic, bootstrap)
+
+
+@pytest.fixture
+async def connection(bootstrap: str) -> KafkaConnection:
+    """A part of the cluster with all topics, two partitions each."""
+    made = KafkaConnection(bootstrap, prefix=f"x{uuid.uuid4().hex[:8]}.")
+    assert await apply(made, TWO) == []
+    return made

@@ -1,110 +1,75 @@
-"""Logs that commands work on, on either transport, and the commands."""
+"""Logs on a part of a cluster, numbered records in them, and how often each came out."""
 
 import asyncio
-import json
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
-from click.testing import CliRunner
-
-from agents.cli import main
-from agents.commands.shared import LOG_NAME
 from streams.topic_plan import Layout
-from streams.transports import Log
-from streams.transports.embedded import EmbeddedLog
+from streams.transports import Handled, Outgoing, Record, TurnLost
 from streams.transports.kafka import KafkaLog
-from streams.transports.kafka_admin import apply
-from streams.transports.kafka_connection import KafkaConnection
+from streams.transports.kafka_connection import KafkaConnection, Timing
+from tests.kafka.clients import committed
 
-KEPT = Layout(partitions=3, replication=1, retention_days=36_500)
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command said."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+TWO = Layout(partitions=2, replication=1)
+QUICK = Timing(session_ms=6000, heartbeat_ms=1000, transaction_ms=2000, scan_ms=1000)
+LIMIT_S = 30.0
+MS = 1000
 
 
-def kappa(*arguments: object, prefix: str = "", stdin: bytes = b"") -> Said:
-    """Run a command, with a prefix of names on the cluster."""
-    environment: Mapping[str, str] = {"KAPPA_KAFKA_PREFIX": prefix, "COLUMNS": "200"}
-    said = CliRunner().invoke(main, [str(each) for each in arguments], env=environment, input=stdin)
-    if said.exception is not None and not isinstance(said.exception, SystemExit):
-        raise said.exception
-    return Said(said.exit_code, said.stdout, said.stderr)
-
-
-@dataclass(frozen=True, slots=True)
-class OnCluster:
-    """A part of a cluster that no other test uses."""
-
-    connection: KafkaConnection
-
-    @property
-    def url(self) -> str:
-        return f"kafka://{self.connection.bootstrap}/{self.connection.prefix}"
-
-    def kappa(self, *arguments: object, stdin: bytes = b"") -> Said:
-        """Run a command that reads this part."""
-        where = ("--kafka", self.connection.bootstrap)
-        return kappa(*arguments, *where, prefix=self.connection.prefix, stdin=stdin)
-
-    def open(self, *, writing: bool) -> Log:
-        return KafkaLog(self.connection)
-
-
-@dataclass(frozen=True, slots=True)
-class InDirectory:
-    """An embedded log."""
-
-    data: Path
-
-    def kappa(self, *arguments: object, stdin: bytes = b"") -> Said:
-        """Run a command that reads this log."""
-        return kappa(*arguments, "--data", self.data, stdin=stdin)
-
-    def open(self, *, writing: bool) -> Log:
-        self.data.mkdir(exist_ok=True)
-        return EmbeddedLog.open(self.data / LOG_NAME, read_only=not writing)
-
-
-Where = OnCluster | InDirectory
-
-
-def on_cluster(bootstrap: str, layout: Layout = KEPT) -> OnCluster:
-    """Return a part of the cluster with all topics."""
-    connection = KafkaConnection(bootstrap, prefix=f"f{uuid.uuid4().hex[:8]}.")
-    assert asyncio.run(apply(connection, layout)) == []
-    return OnCluster(connection)
-
-
-@asynccontextmanager
-async def opened(where: Where, *, writing: bool = False) -> AsyncIterator[Log]:
-    """Open a log; close it with the block."""
-    log = where.open(writing=writing)
+@contextlib.asynccontextmanager
+async def opened(
+    connection: KafkaConnection, kind: type[KafkaLog] = KafkaLog, **more: Any
+) -> AsyncIterator[KafkaLog]:
+    """Open a log; let it go with the block."""
+    log = kind(connection, **({"timing": QUICK} | more))
     try:
-        yield log
+        async with asyncio.timeout(LIMIT_S):
+            yield log
     finally:
-        await log.close()
+        async with asyncio.timeout(LIMIT_S):
+            await log.close()
 
 
-def on(where: Where, work: Callable[[Log], Awaitable[T]], *, writing: bool = False) -> T:
-    """Return what some work on a log returns."""
+def out(topic: str, number: int, *, key: str | None = None, time: int = 1) -> Outgoing:
+    """Return a record that tells its number."""
+    return Outgoing(topic, key or f"k{number}", (("n", b"%d" % number),), b"%d" % number, time * MS)
 
-    async def run() -> T:
-        async with opened(where, writing=writing) as log:
-            return await work(log)
 
-    return asyncio.run(run())
+async def put(log: KafkaLog, count: int, topic: str = "utterances", first: int = 0) -> None:
+    """Write numbered records."""
+    await log.publish([out(topic, n) for n in range(first, first + count)])
+
+
+async def polled(member: Any, count: int, limit: int = 1000) -> list[Record]:
+    """Poll until so many records have come; turns may be lost before the first."""
+    found: list[Record] = []
+    while len(found) < count:
+        try:
+            found += await member.poll(limit)
+        except TurnLost:
+            assert not found, "the turn was lost in the middle"
+    assert len(found) == count
+    return found
+
+
+def answers(records: Sequence[Record]) -> list[Handled]:
+    """Return the records with one match each: what was asked."""
+    return [Handled(r, [out("matches", int(r.value), key=r.key)]) for r in records]
+
+
+async def numbers(connection: KafkaConnection, topic: str) -> Counter[int]:
+    """Return how often each number lies in a topic for whoever reads what is committed."""
+    read = await committed(connection.bootstrap, [connection.named(topic)])
+    return Counter(int(record.value) for record in read)
+
+
+def once(count: int, first: int = 0) -> Counter[int]:
+    """Return what is expected: each number once."""
+    return Counter(range(first, first + count))
+
+
+def place_of(record: Record) -> tuple[str, int, int]:
+    """Return where a record lies."""
+    return record.topic, record.partition, record.offset

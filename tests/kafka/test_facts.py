@@ -13,12 +13,13 @@ from streams.topic_plan import Layout
 from streams.topics import TOPIC_NAMES
 from streams.transports import Log, Outgoing
 from streams.transports.embedded import EmbeddedLog
-from tests.kafka.logs import InDirectory, OnCluster, Said, kappa, on, on_cluster, opened
+from tests.kafka.places import InDirectory, OnCluster, Said, kappa, on, on_cluster, opened
 
 pytestmark = pytest.mark.slow
 
 HELPDESK = Path(__file__).parents[2] / "infra" / "demo" / "helpdesk.jsonl"
 ROWS = 600
+NOW = 1_790_000_000_000_000
 
 
 @pytest.fixture
@@ -277,17 +278,7 @@ def test_a_group_that_lags_reads_no_record_that_it_has_read_into_a_cluster(
     cluster: OnCluster, tmp_path: Path
 ) -> None:
     data = tmp_path / "lagging"
-    data.mkdir()
-
-    async def lag() -> None:
-        log = EmbeddedLog.open(data / LOG_NAME)
-        made = [Outgoing("utterances", f"k{n}", (), b"%d" % n, n * 1000) for n in range(100)]
-        now = [each._replace(timestamp=each.timestamp + 1_790_000_000_000_000) for each in made]
-        await log.publish(now)
-        await log.publish((), group="matcher", positions={"utterances": 40})
-        await log.close()
-
-    asyncio.run(lag())
+    asyncio.run(_lagging(data))
     assert kappa("copy", data, cluster.url).status == 0
 
     async def read(log: Log) -> tuple[set[bytes], set[bytes]]:
@@ -304,6 +295,33 @@ def test_a_group_that_lags_reads_no_record_that_it_has_read_into_a_cluster(
     said = kappa("copy", cluster.url, back.data)
     assert said.status == 0
     assert on(back, read) == (known, new)
+
+
+async def _lagging(data: Path) -> None:
+    data.mkdir()
+    log = EmbeddedLog.open(data / LOG_NAME)
+    made = [Outgoing("utterances", f"k{n}", (), b"%d" % n, NOW + n * 1000) for n in range(100)]
+    await log.publish(made)
+    await log.publish((), group="matcher", positions={"utterances": 40})
+    await log.close()
+
+
+def test_a_group_at_work_is_not_moved(cluster: OnCluster, tmp_path: Path) -> None:
+    asyncio.run(_lagging(tmp_path / "data"))
+
+    async def while_at_work(log: Log) -> Said:
+        member = await log.subscribe("matcher", ("utterances",))
+        async with asyncio.timeout(30):
+            while not member.is_assigned:
+                await member.poll(1)
+        copying = ("copy", tmp_path / "data", cluster.url)
+        return await asyncio.to_thread(kappa, *copying)
+
+    said = on(cluster, while_at_work)
+    assert (said.status, said.out) == (2, "")
+    assert "stop its agents first" in said.err
+    done = kappa("copy", tmp_path / "data", cluster.url)
+    assert (done.status, done.out) == (0, "0 records copied, 100 were there\n")
 
 
 BAD_COPIES: list[tuple[str, str, str, int, str]] = [

@@ -1,0 +1,62 @@
+"""Groups whose one member works: at least once, nothing lost, and a standby that takes over."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from streams.transports.faust_app import FaustLog
+from streams.transports.kafka_connection import KafkaConnection
+from tests.kafka.clients import transact
+from tests.kafka.logs import (
+    answers,
+    numbers,
+    once,
+    opened,
+    polled,
+    put,
+)
+
+pytestmark = pytest.mark.slow
+
+
+async def test_faust_reads_only_what_is_committed(connection: KafkaConnection) -> None:
+    topic = connection.named("versions")
+    await transact(connection.bootstrap, topic, [b"1", b"2"], commit=False)
+    await transact(connection.bootstrap, topic, [b"3"], commit=True)
+    async with opened(connection, FaustLog) as log:
+        member = await log.subscribe("auditor", ["versions"])
+        assert [record.value for record in await polled(member, 1)] == [b"3"]
+
+
+async def test_a_batch_that_was_not_published_comes_again(connection: KafkaConnection) -> None:
+    async with opened(connection, FaustLog) as log:
+        await put(log, 30)
+        member = await log.subscribe("auditor", ["utterances"])
+        published = await polled(member, 5, limit=5)
+        await member.publish(answers(published))
+        assert await polled(member, 3, limit=3)
+    assert await numbers(connection, "matches") == Counter(int(r.value) for r in published)
+    async with opened(connection, FaustLog) as log:
+        assert sum((await log.positions("auditor")).values()) == 5
+        member = await log.subscribe("auditor", ["utterances"])
+        while await log.positions("auditor") != await log.ends(["utterances"]):
+            await member.publish(answers(await member.poll(1000)))
+    assert await numbers(connection, "matches") == once(30)
+
+
+async def test_a_standby_disturbs_nobody_and_takes_over(connection: KafkaConnection) -> None:
+    async with opened(connection, FaustLog) as first, opened(connection, FaustLog) as second:
+        await put(first, 10)
+        working = await first.subscribe("auditor", ["utterances"])
+        standing_by = asyncio.create_task(second.subscribe("auditor", ["utterances"]))
+        await working.publish(answers(await polled(working, 10)))
+        for round_ in range(1, 20):
+            await put(first, 10, first=10 * round_)
+            await working.publish(answers(await polled(working, 10)))
+            assert working.is_assigned and not standing_by.done()
+        await first.close()
+        taken_over = await standing_by
+        await put(second, 10, first=200)
+        await taken_over.publish(answers(await polled(taken_over, 10)))
+    assert await numbers(connection, "matches") == once(210)

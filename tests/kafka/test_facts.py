@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from agents.commands.shared import LOG_NAME
 from streams.copying import as_copied
@@ -323,6 +326,64 @@ def test_a_group_at_work_is_not_moved(cluster: OnCluster, tmp_path: Path) -> Non
     done = kappa("copy", tmp_path / "data", cluster.url)
     assert (done.status, done.out) == (0, "0 records copied, 100 were there\n")
 
+
+# --- what the source has deleted ------------------------------------------------------------------
+
+
+async def _delete(cluster: OnCluster, topic: str, keep: int) -> None:
+    """Delete all but the last records of each partition of a topic, as retention does."""
+    connection = cluster.connection
+    async with opened(cluster) as log:
+        ends = await log.ends((topic,))
+    admin = AIOKafkaAdminClient(**connection.client())
+    await admin.start()
+    try:
+        await admin.delete_records(
+            {
+                TopicPartition(connection.named(topic), number): RecordsToDelete(max(0, end - keep))
+                for (_, number), end in ends.items()
+            }
+        )
+    finally:
+        await admin.close()
+
+
+def test_a_copy_keeps_what_its_source_deletes(
+    simulated: InDirectory, cluster: OnCluster, tmp_path: Path
+) -> None:
+    archive = InDirectory(tmp_path / "archive")
+    kappa("copy", simulated.data, cluster.url)
+    kappa("copy", cluster.url, archive.data)
+    before = by_topic(on(archive, by_place))
+    asyncio.run(_delete(cluster, "utterances", keep=20))
+    new = Outgoing("utterances", "new", (), b"new", NOW)
+    on(cluster, lambda log: log.publish([new]))
+    again = kappa("copy", cluster.url, archive.data, "--json")
+    assert (again.status, again.json["appended"]) == (0, {"utterances": 1}), again.err
+    after = by_topic(on(archive, by_place))
+    assert after["utterances"] == [*before["utterances"], new]
+    asyncio.run(_delete(cluster, "utterances", keep=0))
+    on(cluster, lambda log: log.publish([new._replace(value=b"%d" % n) for n in range(9)]))
+    gap = kappa("copy", cluster.url, archive.data)
+    assert gap.status == 1
+    assert "what followed on it is deleted in the source" in gap.err
+
+
+def test_a_decision_whose_utterance_retention_has_taken_is_not_judged(
+    simulated: InDirectory, cluster: OnCluster
+) -> None:
+    kappa("copy", simulated.data, cluster.url)
+    asyncio.run(_delete(cluster, "utterances", keep=50))
+    said = cluster.kappa("replay", "--json")
+    gone = {"its utterance is not in the log, or no longer": ROWS - 150}
+    assert (said.status, said.json["not_judged"], said.json["identical"]) == (3, gone, 150)
+    asyncio.run(_delete(cluster, "matches", keep=0))
+    left = cluster.kappa("replay", "--json").json
+    assert left["without_decision"] + left["identical"] == 150
+    assert left["without_decision"] > 0
+
+
+# --- wrong use ------------------------------------------------------------------------------------
 
 BAD_COPIES: list[tuple[str, str, str, int, str]] = [
     ("no-such-directory", "no-such", "{url}", 2, "no log here"),

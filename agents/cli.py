@@ -3,16 +3,17 @@
 import click
 
 from agents.commands.config import config_group
+from agents.commands.copy import copy_command
 from agents.commands.inspect import (
     explain_command,
     families_group,
     pipeline_command,
-    rejected_group,
-    replay_command,
     schemas_command,
 )
 from agents.commands.keys import keys_group
 from agents.commands.learn import learn_command
+from agents.commands.rejected import rejected_group
+from agents.commands.replay import replay_command
 from agents.commands.run import run_command
 from agents.commands.service import ask_command, feedback_command, up_command
 from agents.commands.simulate import simulate_command
@@ -38,9 +39,10 @@ for command in (
     explain_command,
     families_group,
     replay_command,
+    copy_command,
+    rejected_group,
     pipeline_command,
     schemas_command,
-    rejected_group,
     keys_group,
     config_group,
     topics_group,

@@ -31,10 +31,17 @@ from streams.transports import Transport
 
 
 async def explain(
-    transport: Transport, trust: Trust, utterance_id: str, tenant: str | None = None
+    transport: Transport,
+    trust: Trust,
+    utterance_id: str,
+    tenant: str | None = None,
+    since: int = 0,
 ) -> dict[str, Any] | None:
-    """Return the explanation as a document, or None where the log has no such utterance."""
-    events = await events_about(transport, utterance_id, tenant)
+    """Return the explanation as a document, or None where the log has no such utterance.
+
+    `since` is a time before which nothing lies about it, in UTC microseconds, where one is known.
+    """
+    events = await events_about(transport, utterance_id, tenant, since)
     asked = next((e for e in events if isinstance(e, UtteranceAsked)), None)
     if asked is None:
         return None
@@ -49,7 +56,7 @@ async def explain(
         match event:
             case AnswerGiven():
                 document |= await _answered(transport, trust, event)
-                document["feedback"] = await _feedback(transport, event)
+                document["feedback"] = await _feedback(transport, event, since)
             case MatchAbstained():
                 document |= {
                     "outcome": "abstained",
@@ -133,9 +140,9 @@ def _shown(value: object) -> object:
     return shown(value) if isinstance(value, Value) else value
 
 
-async def _feedback(transport: Transport, answer: AnswerGiven) -> list[dict[str, Any]]:
+async def _feedback(transport: Transport, answer: AnswerGiven, since: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    async for _, event in records(transport, ("feedback",)):
+    async for _, event in records(transport, ("feedback",), since):
         if isinstance(event, FeedbackGiven) and event.answer_ref == answer.answer_ref:
             found.append(event.model_dump(exclude={"answer_ref"}))
     return found

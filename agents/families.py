@@ -1,16 +1,22 @@
 """The facts of the families that lie in a log, as documents."""
 
+import asyncio
 from typing import Any
 
-from agents.comparisons import claim_of
+from agents.comparisons import atom_of, claim_of
 from agents.history import evidence_of, registry_at
-from artifacts.evidence import Evidence, anytime_upper, shortfall
+from agents.registries import folded
+from artifacts.evidence import Evidence, anytime_upper, fold, shortfall
 from artifacts.grammar.textform import print_grammar
 from artifacts.policy import DEFAULT
 from artifacts.program.printing import print_program
-from artifacts.registry import Entry
+from artifacts.registry import Entry, Registry
+from streams.codec import Undecodable, decode
+from streams.events import ComparisonMade, Event, VersionChanged
 from streams.signing import Trust
-from streams.transports import Transport
+from streams.transports import Reader, Transport
+
+_PAGE = 1000
 
 
 def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
@@ -49,3 +55,34 @@ async def family_rows(log: Transport, trust: Trust) -> list[dict[str, Any]]:
     """Return the facts of every family version in the log, in a fixed order."""
     registry, evidence = await registry_at(log, trust), await evidence_of(log)
     return [family_row(entry, evidence) for entry in registry.in_order()]
+
+
+class Families:
+    """The facts of every family version, kept up to date: each asking reads only what has come."""
+
+    def __init__(self, log: Transport, trust: Trust) -> None:
+        self._log, self._trust = log, trust
+        self._registry, self._evidence = Registry(), Evidence()
+        self._reader: Reader | None = None
+        self._reading = asyncio.Lock()
+
+    async def rows(self) -> list[dict[str, Any]]:
+        """Return the facts of every family version, in a fixed order."""
+        async with self._reading:
+            if self._reader is None:
+                self._reader = await self._log.reader(("versions", "evidence"))
+            while page := await self._reader.read(_PAGE):
+                for record in page:
+                    self._fold(decode(record))
+                await asyncio.sleep(0)  # others have their turn
+            entries = list(self._registry.in_order())
+        return [family_row(entry, self._evidence) for entry in entries]
+
+    def _fold(self, event: Event | Undecodable) -> None:
+        match event:
+            case VersionChanged():
+                self._registry = folded(self._registry, event, self._trust)
+            case ComparisonMade():
+                self._evidence = fold(self._evidence, atom_of(event))
+            case _:
+                pass

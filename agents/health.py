@@ -214,12 +214,14 @@ class _Quiet(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving_health(vitals: Vitals, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the endpoints while the block runs; give the port. Raises OSError for a taken one."""
+async def serving(app: Starlette, host: str, port: int) -> AsyncIterator[int]:
+    """Serve an application while the block runs; give the port. Raises OSError for a taken one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family)
-    app = Starlette(routes=health_routes(vitals))
-    server = _Quiet(uvicorn.Config(app, log_level="warning", log_config=None, lifespan="off"))
+    config = uvicorn.Config(
+        app, log_level="warning", log_config=None, lifespan="off", timeout_graceful_shutdown=5
+    )
+    server = _Quiet(config)
     task = asyncio.create_task(server.serve([listening]))
     try:
         yield listening.getsockname()[1]
@@ -227,3 +229,10 @@ async def serving_health(vitals: Vitals, host: str, port: int) -> AsyncIterator[
         server.should_exit = True
         await task
         listening.close()
+
+
+def serving_health(
+    vitals: Vitals, host: str, port: int
+) -> contextlib.AbstractAsyncContextManager[int]:
+    """Serve the endpoints while the block runs, as `serving` does."""
+    return serving(Starlette(routes=health_routes(vitals)), host, port)

@@ -8,6 +8,7 @@
 | distiller  | Faust                | one works, others stand by; the inducer, too |
 | refiner    | Faust                | one works, others stand by                   |
 | auditor    | Faust                | one works, others stand by                   |
+| console    | no group             | as many as you like; each knows its own asks |
 
 A process leaves at once, without a word to the cluster, when another one has its place or when it
 makes no progress; whoever supervises it starts it again, and all of its state is a fold of topics.
@@ -49,7 +50,7 @@ class Process:
     """
 
     nodes: tuple[str, ...]
-    group: Literal["shared", "sole", "faust"]
+    group: Literal["shared", "sole", "faust", "none"]
     poll_ms: int = 100
 
 
@@ -61,6 +62,7 @@ PROCESSES: Mapping[str, Process] = MappingProxyType(
         "distiller": Process(("distiller", "inducer"), "faust"),
         "refiner": Process(("refiner",), "faust"),
         "auditor": Process(("auditor",), "faust"),
+        "console": Process((), "none"),
     }
 )
 
@@ -90,7 +92,8 @@ def log_for(
         return FaustLog(connection, slot=slot, timing=timing)
     from streams.transports.kafka import KafkaLog
 
-    return KafkaLog(connection, slot=slot, membership=process.group, timing=timing, probe=probe)
+    membership: Literal["shared", "sole"] = "sole" if process.group == "sole" else "shared"
+    return KafkaLog(connection, slot=slot, membership=membership, timing=timing, probe=probe)
 
 
 async def run_process(

@@ -1,103 +1,239 @@
-"""Replay: decides past utterances again, against the recorded revisions or another one."""
+"""Replay: decides past utterances again, against the recorded revisions or another registry.
 
-from collections.abc import AsyncIterator
+    utterances of a range ─▶ scratch table on disk ─┐
+    matches, fallbacks, in order of time ───────────┴─▶ decide again ─▶ Identical | Differs |
+    utterances of which no decision was found ────────▶ Waiting         Unjudged
+
+Why a table on disk between the two: a decision may lie any distance behind its utterance (a
+backlog, one partition behind another, a retention time that has taken one of the two), so a join in
+memory grows with the log or gives up on some. The table costs a tenth of what deciding costs.
+
+What cannot be judged is its own answer, never counted as identical: an utterance that retention has
+taken, a revision whose change sets are not there. Of a range that begins or ends within the log the
+decisions outside of it are told from decisions without an utterance by their times.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-from agents.history import records, registry_at
+from agents.differences import bytes_differ, outcomes_differ, shown_outcome
+from agents.history import closed_after, records, registry_at
 from agents.matcher import decide, state_of
-from agents.registries import folded
+from agents.ranges import EVERYTHING, TOPIC, AtTime, Range, offsets_of
+from agents.revisions import Revisions
 from artifacts.policy import DEFAULT
 from artifacts.registry import Registry
-from streams.codec import encode
-from streams.events import AnswerGiven, Event, MatchAbstained, UtteranceAsked, VersionChanged
+from streams.codec import Undecodable, decode
+from streams.events import AnswerGiven, MatchAbstained, Revision, UtteranceAsked
+from streams.scratch import Row, Scratch
 from streams.signing import Trust
-from streams.transports import Record, Transport
+from streams.transports import Log, Record
+
+_CLOCKS_APART_US = 3_600_000_000
+"""How much earlier than its utterance a decision may be stamped: an hour."""
+
+_NO_UTTERANCE = "its utterance is not in the log, or no longer"
+
+Decision = AnswerGiven | MatchAbstained
+
+
+@dataclass(frozen=True, slots=True)
+class Identical:
+    """Decided the same again: to the byte, or with the same outcome as by another registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """Decided otherwise; `reasons` say what made the difference."""
+
+    before: str
+    after: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """There is a decision, and it could not be made again."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """No decision on the utterance lies in the log: not made yet, rejected, or taken."""
+
+
+Verdict = Identical | Differs | Unjudged | Waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """One utterance decided again; `difference` is None when nothing differs."""
+    """One utterance decided again."""
 
     utterance_id: str
     text: str
-    difference: str | None
+    verdict: Verdict
+
+
+class UnknownRevision(ValueError):
+    """The registry that replay is to decide with is not in the log."""
 
 
 async def replay(
-    transport: Transport,
-    trust: Trust,
-    *,
-    start: int = 0,
-    end: int | None = None,
-    against: int | None = None,
+    log: Log, trust: Trust, *, within: Range = EVERYTHING, against: int | None = None
 ) -> AsyncIterator[Replayed]:
-    """Yield every decision with offset `start` ≤ offset < `end` of the utterances topic.
+    """Yield every decision on the utterances of a range; then the utterances that have none.
 
     Without `against` the recorded revision decides, and the bytes must be the recorded ones; with
-    it the registry at that ordinal decides, and outcome and answer are compared.
+    it the registry at that ordinal decides, and outcome and answer are compared. Memory does not
+    grow with the log. Raises ValueError for a range that cannot be, and UnknownRevision.
     """
-    asked: dict[tuple[str, str], UtteranceAsked] = {}
-    async for record, event in records(transport, ("utterances",)):
-        if isinstance(event, UtteranceAsked) and start <= record.offset:
-            if end is not None and record.offset >= end:
-                break
-            asked[event.tenant, event.utterance_id] = event
-    registries = _Registries(transport, trust)
-    fixed = await registry_at(transport, trust, against) if against is not None else None
-    async for record, event in records(transport, ("matches", "fallbacks")):
-        if not isinstance(event, AnswerGiven | MatchAbstained):
-            continue
-        utterance = asked.get((event.tenant, event.utterance_id))
-        if utterance is None:
-            continue
-        registry = fixed or await registries.at(event.revision.ordinal)
-        again = decide(state_of(registry, 0.0, DEFAULT), utterance)[1][0]
-        difference = (
-            _bytes_differ(record, again) if fixed is None else _outcomes_differ(event, again)
-        )
-        yield Replayed(utterance.utterance_id, utterance.text, difference)
+    fixed = None if against is None else await _registry(log, trust, against)
+    with contextlib.closing(Scratch()) as scratch:
+        part = await _utterances(log, within, scratch)
+        judge = _Judge(Revisions(log, trust), fixed)
+        found = records(log, ("matches", "fallbacks"), part.since)
+        async with contextlib.aclosing(judge.revisions), closed_after(found) as decisions:
+            async for record, event in decisions:
+                if not isinstance(event, AnswerGiven | MatchAbstained):
+                    continue
+                utterance = _utterance_of(scratch, event)
+                if utterance is not None:
+                    verdict = await judge.judged(record, event, utterance)
+                    yield Replayed(event.utterance_id, event.text, verdict)
+                elif part.should_hold(record):
+                    yield Replayed(event.utterance_id, event.text, Unjudged(_NO_UTTERANCE))
+                if part.is_closed and not scratch.unused:
+                    break
+        for event in map(UtteranceAsked.model_validate_json, scratch.left()):
+            yield Replayed(event.utterance_id, event.text, Waiting())
 
 
-class _Registries:
-    """Folds versions forward only: decisions lie in the order of their revisions."""
-
-    def __init__(self, transport: Transport, trust: Trust) -> None:
-        self.transport, self.trust = transport, trust
-        self.registry = Registry()
-        self.changes: list[VersionChanged] | None = None
-        self.read = 0
-
-    async def at(self, ordinal: int) -> Registry:
-        if self.changes is None:
-            self.changes = [
-                event
-                async for _, event in records(self.transport, ("versions",))
-                if isinstance(event, VersionChanged)
-            ]
-        if ordinal < self.registry.ordinal:
-            self.registry, self.read = Registry(), 0
-        while self.registry.ordinal < ordinal and self.read < len(self.changes):
-            self.registry = folded(self.registry, self.changes[self.read], self.trust)
-            self.read += 1
-        return self.registry
+async def _registry(log: Log, trust: Trust, ordinal: int) -> Registry:
+    registry = await registry_at(log, trust, ordinal)
+    if registry.ordinal != ordinal:
+        raise UnknownRevision(f"no registry {ordinal}: the change sets lead to {registry.ordinal}")
+    return registry
 
 
-def _bytes_differ(record: Record, again: Event) -> str | None:
-    made = encode(again, timestamp=record.timestamp)
-    if made.value == record.value:
+# --- the utterances of the range ------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Part:
+    """What a range left out: at its start, and at its end from these times on, by partition."""
+
+    since: int
+    is_closed: bool
+    cut: frozenset[int]
+    ends: dict[int, int]
+    partition: int | None
+
+    def should_hold(self, record: Record) -> bool:
+        """Whether the utterance of a decision would be in the range if it were in the log."""
+        if self.partition not in (None, record.partition) or record.partition in self.cut:
+            return False
+        end = self.ends.get(record.partition)
+        return record.timestamp >= self.since and (end is None or record.timestamp < end)
+
+
+async def _utterances(log: Log, within: Range, scratch: Scratch) -> _Part:
+    """Put the utterances of a range into the table."""
+    offsets = await offsets_of(log, within)
+    firsts = await log.first_offsets((TOPIC,))
+    cut = frozenset(p for p, (start, _) in offsets.items() if start > firsts[TOPIC, p])
+    earliest: int | None = None
+    ends: dict[int, int] = {}
+    async with log.walking({(TOPIC, p): start for p, (start, _) in offsets.items()}) as walks:
+        for (_, partition), walk in walks.items():
+            async for record in walk:
+                if record.offset >= offsets[partition][1]:
+                    ends[partition] = record.timestamp
+                    break
+                event = decode(record)
+                if not isinstance(event, Undecodable):
+                    assert isinstance(event, UtteranceAsked)
+                    scratch.put(_key(event), record.value)
+                    time = record.timestamp
+                    earliest = time if earliest is None else min(earliest, time)
+    since = 0 if earliest is None or not cut else max(0, earliest - _CLOCKS_APART_US)
+    if isinstance(within.start, AtTime) and not cut:
+        since = max(0, within.start.time)
+    return _Part(since, within.end is not None, cut, ends, within.partition)
+
+
+def _key(event: UtteranceAsked | Decision) -> bytes:
+    return f"{len(event.tenant)}|{event.tenant}{event.utterance_id}".encode()
+
+
+def _utterance_of(scratch: Scratch, decision: Decision) -> UtteranceAsked | None:
+    """Return the utterance that was decided; of several with one id the one with this text."""
+    found = scratch.rows(_key(decision))
+    if not found:
         return None
-    return f"recorded {record.value[:200]!r}, now {made.value[:200]!r}"
+    row, utterance = next(_fitting(found, decision), _parsed(found[0]))
+    scratch.mark(row)
+    return utterance
 
 
-def _outcomes_differ(before: AnswerGiven | MatchAbstained, again: Event) -> str | None:
-    old, new = _outcome(before), _outcome(again)
-    return None if old == new else f"{old} became {new}"
+def _fitting(rows: list[Row], decision: Decision) -> Iterator[tuple[Row, UtteranceAsked]]:
+    """Yield the rows with the decision's text; those first that nobody has taken."""
+    for row, utterance in map(_parsed, sorted(rows, key=lambda row: row.used)):
+        if utterance.text == decision.text:
+            yield row, utterance
 
 
-def _outcome(event: Event) -> str:
-    match event:
-        case AnswerGiven():
-            return f"{event.family}@{event.version} answered {event.answer!r}"
-        case MatchAbstained():
-            return f"abstained ({event.reason})"
-    return type(event).__name__
+def _parsed(row: Row) -> tuple[Row, UtteranceAsked]:
+    return row, UtteranceAsked.model_validate_json(row.value)
+
+
+# --- deciding again -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Decides with the recorded revisions, or with one registry."""
+
+    revisions: Revisions
+    fixed: Registry | None
+
+    async def judged(self, record: Record, event: Decision, utterance: UtteranceAsked) -> Verdict:
+        if self.fixed is not None:
+            return await self._against(self.fixed, event, utterance)
+        registry = await self.revisions.at(event.revision.ordinal)
+        if registry is None:
+            return Unjudged(_missing(event.revision, self.revisions.last))
+        again = decided(registry, utterance)
+        reasons = bytes_differ(record, event, again, registry)
+        return _verdict(event, again, reasons)
+
+    async def _against(
+        self, fixed: Registry, event: Decision, utterance: UtteranceAsked
+    ) -> Verdict:
+        again = decided(fixed, utterance)
+        if shown_outcome(again) == shown_outcome(event):
+            return Identical()
+        recorded = await self.revisions.at(event.revision.ordinal)
+        if recorded is None:
+            why = _missing(event.revision, self.revisions.last)
+            return _verdict(event, again, (why,))
+        same_code = shown_outcome(decided(recorded, utterance)) == shown_outcome(event)
+        return _verdict(event, again, outcomes_differ(event, again, recorded, fixed, same_code))
+
+
+def _verdict(before: Decision, after: Decision, reasons: tuple[str, ...]) -> Verdict:
+    if not reasons:
+        return Identical()
+    return Differs(shown_outcome(before), shown_outcome(after), reasons)
+
+
+def _missing(revision: Revision, last: int) -> str:
+    return f"change set {revision.ordinal} is missing; those that are folded lead to {last}"
+
+
+def decided(registry: Registry, utterance: UtteranceAsked) -> Decision:
+    """Return what the matcher decides with a registry."""
+    event = decide(state_of(registry, 0.0, DEFAULT), utterance)[1][0]
+    assert isinstance(event, AnswerGiven | MatchAbstained)
+    return event

@@ -16,34 +16,27 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from pydantic import JsonValue
 
+from agents.doors import TERMINAL_TOPICS, Beside, Terminal, UnknownAnswer, give_feedback
 from agents.history import events_about
 from agents.node import Asker, Node
 from agents.runner import Decoder, Running, start, step
 from agents.sensors import SILENT, Sensor
 from agents.window import Window
-from streams.codec import decode, encode, passthrough, sanitize, sanitize_json
+from streams.codec import decode, encode, passthrough, sanitize
 from streams.events import (
     AnswerGiven,
     CompletionGiven,
     CompletionRefused,
-    FeedbackGiven,
     UtteranceAsked,
 )
 from streams.transports import Headers, Outgoing, Reader, Transport, TransportError
 
-Terminal = AnswerGiven | CompletionGiven | CompletionRefused
-_TERMINAL_TOPICS = ("matches", "completions")
 _PAGE = 1000
 _DRAIN_SECONDS = 5.0
 """How long a service that ends waits for what a teacher was asked."""
-
-
-class UnknownAnswer(Exception):
-    """Feedback was given on an utterance that no family answered."""
 
 
 def now_us() -> int:
@@ -51,19 +44,9 @@ def now_us() -> int:
     return time.time_ns() // 1_000_000 * 1000
 
 
-class Beside(Protocol):
-    """Nodes that run in a process beside the service; `trouble` says why they do not."""
-
-    @property
-    def nodes(self) -> Sequence[Node]: ...
-    @property
-    def trouble(self) -> str | None: ...
-    def news(self) -> None: ...
-
-
 @dataclass(slots=True)
 class Service:
-    """Nodes on a log, pumped by one task; `ask` and `give_feedback` may be called meanwhile."""
+    """Nodes on a log, pumped by one task; they are `Doors` meanwhile."""
 
     transport: Transport
     nodes: Sequence[Node]
@@ -85,7 +68,7 @@ class Service:
             self.running.append(running)
             if isinstance(node, Asker):
                 self.windows.append(Window(running, self.window, self.news))
-        self.terminals = await self.transport.reader(_TERMINAL_TOPICS, from_end=True)
+        self.terminals = await self.transport.reader(TERMINAL_TOPICS, from_end=True)
 
     async def pump(self) -> None:
         """Run the nodes until something fails; what a transport raises ends the service."""
@@ -178,7 +161,7 @@ class Service:
                 context=None if context is None else sanitize(context),
                 asked_at=now,
             )
-            await self._store(encode(event, timestamp=now, headers=passthrough(headers)))
+            await self.store(encode(event, timestamp=now, headers=passthrough(headers)))
         future: asyncio.Future[Terminal] = asyncio.get_running_loop().create_future()
         waiting = self.waiting.setdefault((tenant, utterance_id), [])
         waiting.append(future)
@@ -201,24 +184,32 @@ class Service:
                 terminal = event
         return asked, terminal
 
+    async def answer_ref(self, tenant: str, utterance_id: str) -> str:
+        """Return the reference of a family's answer; raise UnknownAnswer where there is none."""
+        _, terminal = await self.known(tenant, utterance_id)
+        if not isinstance(terminal, AnswerGiven):
+            raise UnknownAnswer(f"no family answered utterance {utterance_id!r} of {tenant!r}")
+        return terminal.answer_ref
+
     async def give_feedback(
         self, utterance_id: str, verdict: str, *, tenant: str, correction: JsonValue, source: str
     ) -> None:
         """Store a verdict on a family's answer; raise UnknownAnswer where there is none."""
-        _, terminal = await self.known(tenant, utterance_id)
-        if not isinstance(terminal, AnswerGiven):
-            raise UnknownAnswer(f"no family answered utterance {utterance_id!r} of {tenant!r}")
-        event = FeedbackGiven.model_validate(
-            {
-                "answer_ref": terminal.answer_ref,
-                "verdict": verdict,
-                "correction": sanitize_json(correction),
-                "source": source,
-            }
-        )
-        await self._store(encode(event, timestamp=now_us()))
+        await give_feedback(
+            self, utterance_id, verdict, tenant=tenant, correction=correction, source=source,
+            now=now_us(),
+        )  # fmt: skip
 
-    async def _store(self, outgoing: Outgoing) -> None:
+    def asked_since(self, tenant: str, utterance_id: str) -> int:
+        """Return 0: the log has an index."""
+        return 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the state of every node is rebuilt, and nothing has failed."""
+        return len(self.running) == len(self.nodes) and self.failure is None
+
+    async def store(self, outgoing: Outgoing) -> None:
         """Publish a record from outside; a log that refuses it ends the service."""
         try:
             await self.transport.publish([outgoing])

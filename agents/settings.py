@@ -131,7 +131,7 @@ class Settings(BaseSettings):
         None, description="URL of an OTLP/HTTP collector of traces; /v1/traces is added."
     )
     agents: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
-        ("matcher", "fallback", "registrar", "distiller", "refiner", "auditor"),
+        ("matcher", "fallback", "registrar", "distiller", "refiner", "auditor", "console"),
         description="Processes that `kappa up` runs on a cluster, one for each name.",
     )
     slot: str = Field(

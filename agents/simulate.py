@@ -169,7 +169,8 @@ class Simulation:
     async def row(self, asked: Asked) -> Simulated:
         """Put one row through the whole protocol."""
         utterance_id = str(self.index)
-        self.clock.now = asked.asked_at if asked.asked_at is not None else self.index * 1_000_000
+        now = asked.asked_at if asked.asked_at is not None else self.index * 1_000_000
+        self.clock.now = now // 1000 * 1000  # brokers keep whole milliseconds
         utterance = UtteranceAsked(
             utterance_id=utterance_id, tenant=TENANT, text=asked.text, asked_at=asked.asked_at
         )

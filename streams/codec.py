@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pydantic import JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from streams.events import Event, Part, RecordRejected
+from streams.events import Event, Header, Part, RecordRejected
 from streams.topics import EVENT_TYPES, TOPIC_OF
 from streams.transports import Headers, Outgoing, Record
 
@@ -30,6 +30,9 @@ VALUE_LIMIT = 1_048_576
 
 REJECTED_LIMIT = 720 * 1024
 """Most bytes of a rejected value that are kept: as base64 they fit into VALUE_LIMIT."""
+
+CAUSE_LIMIT = 32 * 1024
+"""Most bytes, as JSON, of the key and headers that are kept with a rejected value."""
 
 DEPTH_LIMIT = 64
 """Most lists and objects inside one another in a JSON field; events may nest such fields again."""
@@ -43,6 +46,7 @@ REASON_LIMIT = 500
 ECHOED = ("correlation-id", "reply-topic", "traceparent", "tracestate")
 """Headers that go from a record to whatever follows from it."""
 
+_LONGEST_REASON = 2000
 _OWN = ("event", "schema", "utterance")
 _PROBLEMS_SHOWN = 3
 
@@ -141,21 +145,39 @@ def passthrough(headers: Headers) -> Headers:
 
 
 def rejected(record: Record, reason: str) -> RecordRejected:
-    """Return the dead letter of `record`: its position, the reason and its value as base64.
+    """Return the dead letter of `record`: its position, the reason, its key, headers and value.
 
-    A value above REJECTED_LIMIT is cut to it, and the reason says so: the whole of it still lies
-    at its position.
+    A value above REJECTED_LIMIT is cut to it, key and headers above CAUSE_LIMIT are left out, and
+    the reason says so: the whole of it still lies at its position.
     """
-    size = len(record.value)
+    size, reason = len(record.value), sanitize(reason)[:_LONGEST_REASON]
     if size > REJECTED_LIMIT:
         reason = f"{reason} (kept here: the first {REJECTED_LIMIT} of {size} bytes)"
+    key, headers = _cause(record)
+    if headers is None:
+        reason = f"{reason} (key and headers are above {CAUSE_LIMIT} bytes and not kept here)"
     return RecordRejected(
         topic=sanitize(record.topic),
         partition=record.partition,
         offset=record.offset,
-        reason=sanitize(reason),
+        reason=reason,
         value=base64.b64encode(record.value[:REJECTED_LIMIT]).decode(),
+        size=size,
+        key=key,
+        headers=headers,
     )
+
+
+def _cause(record: Record) -> tuple[str | None, tuple[Header, ...] | None]:
+    """Return key and headers as a dead letter holds them; nothing when they are too long."""
+    key = None if record.key is None else sanitize(record.key)
+    headers = tuple(
+        Header(name=sanitize(name), value=base64.b64encode(value).decode())
+        for name, value in record.headers
+    )
+    # a character may take six bytes as JSON, a header as much again for its names
+    size = 6 * len(key or "") + sum(6 * len(h.name) + len(h.value) + 30 for h in headers)
+    return (key, headers) if size <= CAUSE_LIMIT else (None, None)
 
 
 def sanitize(text: str) -> str:

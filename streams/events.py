@@ -364,11 +364,34 @@ class RegistryCheckpoint(Event):
 # --- rejected -------------------------------------------------------------------------------------
 
 
+class Header(Part):
+    """A header of a record that was rejected; `value` is base64."""
+
+    name: str
+    value: str
+
+
 class RecordRejected(Event):
-    """A record that could not be used, with its position; `value` is base64."""
+    """A record that could not be used, with its position; `value` is base64.
+
+    `size` are the bytes that the whole value has. Key and headers are None where they were not
+    kept: too long, or rejected by an older Kappa.
+    """
 
     topic: str
     partition: int
     offset: int
     reason: str
     value: str
+    size: int | None = None
+    key: str | None = None
+    headers: tuple[Header, ...] | None = None
+
+
+class RecordReplayed(Event):
+    """A rejected record was put back onto its topic, as it was or mended; by its old position."""
+
+    topic: str
+    partition: int
+    offset: int
+    is_mended: bool

@@ -164,9 +164,9 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "rejected",
-        (e.RecordRejected,),
+        (e.RecordRejected, e.RecordReplayed),
         _field("topic"),
-        "Records that could not be used.",
+        "Records that could not be used, and which of them were put back.",
         "The topic of the record.",
     ),
 )
@@ -175,6 +175,11 @@ TOPIC_NAMES: tuple[str, ...] = tuple(topic.name for topic in TOPICS)
 EVENT_TYPES: Mapping[str, type[e.Event]] = MappingProxyType(
     {event.__name__: event for topic in TOPICS for event in topic.events}
 )
+SUBJECT_TOPICS: tuple[str, ...] = tuple(
+    topic.name for topic in TOPICS if any("utterance_id" in e.model_fields for e in topic.events)
+)
+"""The topics on which there is a header `utterance`."""
+
 TOPIC_OF: Mapping[type[e.Event], Topic] = MappingProxyType(
     {event: topic for topic in TOPICS for event in topic.events}
 )

@@ -1,11 +1,9 @@
-"""`kappa explain`, `families`, `replay`, `pipeline`, `schemas`, `rejected`: what lies in a log."""
+"""`kappa explain`, `families`, `pipeline`, `schemas`: what lies in a log, what may lie there."""
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
@@ -13,56 +11,37 @@ from rich.console import Console
 from agents.commands.shared import (
     BAD_INPUT,
     NO,
-    data_option,
+    Source,
     fail,
     graph,
     json_option,
-    open_reader,
+    log_options,
     print_json,
     settings_from,
+    working,
 )
 from agents.explain import explain
 from agents.families import family_row, family_rows
-from agents.history import evidence_of, records, registry_at
+from agents.history import evidence_of, registry_at
 from agents.pipeline import as_rows, check, roles
-from agents.replay import replay
 from agents.show import show_explanation, show_families, show_family, show_pipeline
 from streams.asyncapi import asyncapi
-from streams.events import RecordRejected
 from streams.schemas import json_schemas
-from streams.transports import Transport, TransportError
+from streams.transports import Log
 from streams.transports.kafka_connection import KafkaConnection
-
-_T = TypeVar("_T")
-
-
-def read(data: Path, reader: Callable[[Transport], Awaitable[_T]]) -> _T:
-    """Run a reader on the log of a data directory; a damaged log is exit status 2."""
-
-    async def run() -> _T:
-        log = open_reader(data)
-        try:
-            return await reader(log)
-        finally:
-            await log.close()
-
-    try:
-        return asyncio.run(run())
-    except TransportError as error:
-        fail(str(error), BAD_INPUT)
 
 
 @click.command("explain", epilog="Example: kappa explain 17 --data run")
 @click.argument("utterance_id")
 @click.option("--tenant", help="Only this tenant's utterance.")
-@data_option
+@log_options
 @json_option
-def explain_command(utterance_id: str, tenant: str | None, data: Path, as_json: bool) -> None:
+def explain_command(utterance_id: str, tenant: str | None, source: Source, as_json: bool) -> None:
     """Show why an utterance was answered as it was."""
-    trust = settings_from().trust()
-    document = read(data, lambda log: explain(log, trust, utterance_id, tenant))
+    trust = source.settings.trust()
+    document = working(source, lambda log: explain(log, trust, utterance_id, tenant))
     if document is None:
-        fail(f"{data}: no utterance {utterance_id!r}", NO)
+        fail(f"{source}: no utterance {utterance_id!r}", NO)
     if as_json:
         print_json(document)
     else:
@@ -76,12 +55,12 @@ def families_group() -> None:
 
 @families_group.command("list", epilog="Example: kappa families list --stage live --data run")
 @click.option("--stage", help="Only versions in this stage.")
-@data_option
+@log_options
 @json_option
-def families_list(stage: str | None, data: Path, as_json: bool) -> None:
+def families_list(stage: str | None, source: Source, as_json: bool) -> None:
     """List family versions with stage, grammar and evidence."""
-    trust = settings_from().trust()
-    found = read(data, lambda log: family_rows(log, trust))
+    trust = source.settings.trust()
+    found = working(source, lambda log: family_rows(log, trust))
     rows = [row for row in found if stage in (None, row["stage"])]
     if as_json:
         print_json(rows)
@@ -92,14 +71,14 @@ def families_list(stage: str | None, data: Path, as_json: bool) -> None:
 @families_group.command("show", epilog="Example: kappa families show percent-of-1a2b3c4d")
 @click.argument("family")
 @click.option("--version", type=int, help="The version; the last one by default.")
-@data_option
+@log_options
 @json_option
-def families_show(family: str, version: int | None, data: Path, as_json: bool) -> None:
+def families_show(family: str, version: int | None, source: Source, as_json: bool) -> None:
     """Show all of one family: grammar, program, examples, evidence; --json gives the artifact."""
 
-    trust = settings_from().trust()
+    trust = source.settings.trust()
 
-    async def reader(log: Transport) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    async def reader(log: Log) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         registry, evidence = await registry_at(log, trust), await evidence_of(log)
         return [
             (family_row(entry, evidence), dict(entry.artifact.document))
@@ -107,53 +86,14 @@ def families_show(family: str, version: int | None, data: Path, as_json: bool) -
             if entry.family == family and version in (None, entry.version)
         ]
 
-    found = read(data, reader)
+    found = working(source, reader)
     if not found:
-        fail(f"{data}: no family {family!r}", NO)
+        fail(f"{source}: no family {family!r}", NO)
     row, document = found[-1]
     if as_json:
         print_json(row | {"artifact": document})
     else:
         show_family(Console(), row, document)
-
-
-@click.command("replay", epilog="Example: kappa replay --data run --against 12")
-@click.option("--from", "start", type=click.IntRange(0), default=0, help="First offset.")
-@click.option("--to", "end", type=click.IntRange(0), help="Offset after the last.")
-@click.option("--against", type=click.IntRange(0), help="Ordinal of another registry.")
-@data_option
-@json_option
-def replay_command(
-    start: int, end: int | None, against: int | None, data: Path, as_json: bool
-) -> None:
-    """Decide past utterances again: byte-identical, or every difference. Exit status 1 if any."""
-
-    trust = settings_from().trust()
-
-    async def reader(log: Transport) -> tuple[int, list[dict[str, Any]]]:
-        count = 0
-        differing: list[dict[str, Any]] = []
-        async for again in replay(log, trust, start=start, end=end, against=against):
-            count += 1
-            if again.difference is not None:
-                differing.append(
-                    {
-                        "utterance_id": again.utterance_id,
-                        "text": again.text,
-                        "difference": again.difference,
-                    }
-                )
-        return count, differing
-
-    count, differing = read(data, reader)
-    if as_json:
-        print_json({"decisions": count, "differences": differing})
-    else:
-        for row in differing:
-            click.echo(f"{row['utterance_id']}: {row['difference']}")
-        click.echo(f"{count} decisions, {len(differing)} differ")
-    if differing:
-        raise SystemExit(NO)
 
 
 @click.command("pipeline", epilog="Example: kappa pipeline --json")
@@ -189,28 +129,3 @@ def schemas_command(directory: Path) -> None:
             (directory / f"{name}.json").write_text(text, encoding="utf-8")
     except OSError as error:
         fail(f"{directory}: {error.strerror}", BAD_INPUT)
-
-
-@click.group("rejected")
-def rejected_group() -> None:
-    """Records that could not be used."""
-
-
-@rejected_group.command("list", epilog="Example: kappa rejected list --data run")
-@data_option
-@json_option
-def rejected_list(data: Path, as_json: bool) -> None:
-    """List rejected records with their positions and reasons."""
-
-    async def reader(log: Transport) -> list[dict[str, Any]]:
-        return [
-            event.model_dump(exclude={"value"})
-            async for _, event in records(log, ("rejected",))
-            if isinstance(event, RecordRejected)
-        ]
-
-    rows = read(data, reader)
-    if as_json:
-        print_json(rows)
-    for row in () if as_json else rows:
-        click.echo(f"{row['topic']}/{row['partition']}/{row['offset']}: {row['reason']}")

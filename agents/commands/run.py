@@ -4,12 +4,13 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from typing import Any
 
 import click
 
-from agents.access import topics_of
+from agents.access import CONSOLE, topics_of
+from agents.commands.console import run_console
 from agents.commands.sensing import sensing
 from agents.commands.shared import BAD_INPUT, NO, UNREACHABLE, fail, settings_from
 from agents.commands.teachers import nodes_of, teacher_named
@@ -20,6 +21,7 @@ from agents.settings import Settings
 from agents.teachers import Closing
 from agents.teachers.scripted import ScriptedTeacher
 from streams.topic_plan import as_lines
+from streams.topics import TOPIC_NAMES
 from streams.transports import AccessRefused, Fenced, Transport, TransportError, TurnLost
 from streams.transports.kafka_connection import KafkaConnection, Timing
 
@@ -32,10 +34,12 @@ LEFT = 75
 @click.option("--kafka", metavar="HOST:PORT", help="The cluster; else KAPPA_KAFKA.")
 @click.option("--slot", help="Tells an agent's processes apart; the same after a restart.")
 @click.option("--teacher", help="demo, openai, recorded:LOG.jsonl or none.")
-@click.option("--host", help="Address of /live, /ready, /started and /metrics.")
+@click.option(
+    "--host", help="Address of /live, /ready, /started and /metrics; of the whole console."
+)
 @click.option("--port", type=click.IntRange(0, 65535), help="Their port; 0 takes a free one.")
 def run_command(agent: str, **given: Any) -> None:
-    """Run one agent until it is told to stop.
+    """Run one agent until it is told to stop; the console serves people at its port.
 
     Exit status: 0 told to stop, 1 the cluster's topics differ from the table, 2 bad settings or
     access refused, 4 unreachable, 75 its place was taken, it made no progress or failed: start it
@@ -68,9 +72,15 @@ def leave() -> None:
 
 async def _run(agent: str, settings: Settings, connection: KafkaConnection, timing: Timing) -> None:
     process = PROCESSES[agent]
+    if agent == CONSOLE:
+        await refuse_drift(connection, settings, TOPIC_NAMES)
+        log = log_for(process, connection, slot=settings.slot, timing=timing)
+        await run_console(settings, log, stopping_by_signal())
+        return
     teacher = teacher_named(settings) if agent == "fallback" else ScriptedTeacher({})
     nodes = [node for node in nodes_of(settings, teacher) if node.name in process.nodes]
-    await refuse_drift(connection, settings, nodes)
+    names = {topic for node in nodes for topic in topics_of(node)}
+    await refuse_drift(connection, settings, names)
     stopping = stopping_by_signal()
     vitals = vitals_of(process.nodes, stall_after=settings.stall_after)
     log = log_for(process, connection, slot=settings.slot, timing=timing)
@@ -116,12 +126,11 @@ async def _run_or_leave(agent: str, running: Awaitable[None]) -> None:
 
 
 async def refuse_drift(
-    connection: KafkaConnection, settings: Settings, nodes: Sequence[Node]
+    connection: KafkaConnection, settings: Settings, names: Collection[str]
 ) -> None:
-    """Leave with exit status 1 where the topics of these nodes differ from the table."""
+    """Leave with exit status 1 where some of these topics differ from the table."""
     from streams.transports.kafka_admin import drift
 
-    names = {topic for node in nodes for topic in topics_of(node)}
     if differences := await drift(connection, settings.layout(), names):
         where = f"topics at {connection.bootstrap} differ, see `kappa topics plan`"
         fail(f"{where}:\n{as_lines(differences)}", NO)

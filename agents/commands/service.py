@@ -181,7 +181,8 @@ def _url(data: Path, url: str | None) -> str:
     try:
         return (data / ENDPOINT_NAME).read_text(encoding="utf-8").strip()
     except OSError:
-        fail(f"{data}: no service runs here; start it with `kappa up --data {data}`", UNREACHABLE)
+        start = f"start it with `kappa up --data {data}`, or name a console with --url"
+        fail(f"{data}: no service runs here; {start}", UNREACHABLE)
 
 
 def _post(data: Path, url: str | None, path: str, body: dict[str, Any], timeout: float) -> Any:
@@ -193,13 +194,15 @@ def _post(data: Path, url: str | None, path: str, body: dict[str, Any], timeout:
         fail(f"{address}: {error or type(error).__name__}", UNREACHABLE)
     if response.status_code == 404:
         fail(str(document["error"]), NO)
+    if response.status_code >= 500:
+        fail(f"{address}: {document['error']}", UNREACHABLE)
     if response.status_code >= 400:
         fail(str(document.get("error", document)), BAD_INPUT)
     return document
 
 
 def _client_options(function: Any) -> Any:
-    function = click.option("--url", help="Address of the service.")(function)
+    function = click.option("--url", help="Address of the service, or of a console.")(function)
     function = click.option("--tenant", default="default", show_default=True)(function)
     return click.option(
         "--data", type=click.Path(path_type=Path), envvar="KAPPA_DATA",
@@ -253,12 +256,14 @@ def ask_command(
 @click.argument("verdict", type=click.Choice(["accept", "reject"]))
 @click.option("--correction", help="The right answer; JSON when it parses, else text.")
 @click.option("--source", default="operator", show_default=True)
+@click.option("--answer-ref", help="The answer's own reference; nothing is looked for then.")
 @_client_options
 def feedback_command(
     utterance_id: str,
     verdict: str,
     correction: str | None,
     source: str,
+    answer_ref: str | None,
     data: Path,
     tenant: str,
     url: str | None,
@@ -270,6 +275,7 @@ def feedback_command(
         "tenant": tenant,
         "source": source,
         "correction": _correction(correction),
+        "answer_ref": answer_ref,
     }
     _post(data, url, "/feedback", body, 0)
     click.echo("stored")

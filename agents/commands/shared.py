@@ -1,7 +1,10 @@
-"""What several subcommands need: the data directory, JSON output, exit statuses."""
+"""What several subcommands need: the log they work on, JSON output, exit statuses."""
 
+import asyncio
+import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -14,25 +17,90 @@ from agents.node import Node
 from agents.pipeline import pipeline
 from agents.settings import Settings
 from agents.teachers.scripted import ScriptedTeacher
-from streams.transports import TransportError
+from streams.transports import Log, TransportError, Unreachable
 from streams.transports.embedded import EmbeddedLog
+from streams.transports.kafka_connection import KafkaConnection
 
 LOG_NAME = "kappa.db"
 NO, BAD_INPUT, UNDECIDED, UNREACHABLE = 1, 2, 3, 4
 """Exit statuses beside 0."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 
-def data_option(function: _F) -> _F:
-    """Add `--data DIR`, the directory of an embedded log."""
-    return click.option(
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The log that a command works on: a cluster, or else a data directory."""
+
+    settings: Settings
+    data: Path
+    connection: KafkaConnection | None
+
+    def __str__(self) -> str:
+        return str(self.data) if self.connection is None else self.connection.bootstrap
+
+
+def log_options(function: _F) -> _F:
+    """Add `--data DIR` and `--kafka HOST:PORT`; the command gets what they mean as `source`."""
+
+    @functools.wraps(function)
+    def command(*arguments: Any, data: Path | None, kafka: str | None, **given: Any) -> Any:
+        return function(*arguments, source=source_of(data, kafka), **given)
+
+    command = click.option("--kafka", metavar="HOST:PORT", help="A cluster; else KAPPA_KAFKA.")(
+        command
+    )
+    return click.option(  # type: ignore[return-value]  # click keeps no types of parameters
         "--data",
         type=click.Path(path_type=Path),
-        default=Path("kappa-data"),
-        show_default=True,
-        help="Directory of the embedded log.",
-    )(function)
+        help="Directory of an embedded log; without a cluster KAPPA_DATA, or kappa-data.",
+    )(command)
+
+
+def source_of(data: Path | None, kafka: str | None) -> Source:
+    """Return the log that was chosen: by an option, else by the environment."""
+    if data is not None and kafka is not None:
+        fail("give either --data DIR or --kafka HOST:PORT", BAD_INPUT)
+    settings = settings_from(data=data, kafka=kafka)
+    return Source(settings, settings.data, None if data is not None else settings.connection())
+
+
+def working(source: Source, work: Callable[[Log], Awaitable[_T]], *, writing: bool = False) -> _T:
+    """Do some work on a log; leave with exit status 4 when unreachable, 2 when it is no good."""
+
+    async def run() -> _T:
+        log = open_log(source, writing=writing)
+        try:
+            return await work(log)
+        finally:
+            await log.close()
+
+    try:
+        return asyncio.run(run())
+    except TransportError as error:
+        fail_at(error)
+
+
+def fail_at(error: TransportError) -> NoReturn:
+    """Say what is wrong with a log, and leave with the exit status that tells it."""
+    fail(str(error), UNREACHABLE if isinstance(error, Unreachable) else BAD_INPUT)
+
+
+def open_log(source: Source, *, writing: bool = False, making: bool = False) -> Log:
+    """Open the log of a source, made anew when there is none if that is wished.
+
+    A cluster's client, which is an extra, is imported only here.
+    """
+    if source.connection is None:
+        if not making:
+            refuse_missing(source.data)
+        return open_writer(source.data) if writing else open_reader(source.data)
+    try:
+        from streams.transports.kafka import KafkaLog
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed: pip install 'kappa-pipeline[kafka]'", BAD_INPUT)
+    return KafkaLog(source.connection)
 
 
 def json_option(function: _F) -> _F:
@@ -73,13 +141,16 @@ def graph() -> tuple[Node, ...]:
     return pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
 
 
+def refuse_missing(data: Path) -> None:
+    """Leave with exit status 2 where a data directory holds no log."""
+    if not (data / LOG_NAME).exists():
+        fail(f"{data}: no log here ({LOG_NAME} is missing); give --data DIR", BAD_INPUT)
+
+
 def open_reader(data: Path) -> EmbeddedLog:
     """Open the log of a data directory for reading, or leave with exit status 2."""
-    path = data / LOG_NAME
-    if not path.exists():
-        fail(f"{data}: no log here ({LOG_NAME} is missing); give --data DIR", BAD_INPUT)
     try:
-        return EmbeddedLog.open(path, read_only=True)
+        return EmbeddedLog.open(data / LOG_NAME, read_only=True)
     except TransportError as error:
         fail(str(error), BAD_INPUT)
 

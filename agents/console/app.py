@@ -1,12 +1,16 @@
 """The console's HTTP endpoints: ask, feedback, explain, families, health.
 
 POST /ask?wait=S            {"text", "tenant"?, "utterance_id"?, "session"?, "context"?}
-POST /feedback              {"utterance_id", "verdict", "tenant"?, "correction"?, "source"?}
+POST /feedback              {"utterance_id" or "answer_ref", "verdict", "tenant"?, "correction"?,
+                            "source"?}
 GET  /explain/{id}?tenant=  the explanation as JSON
 GET  /families              every version with its stage and evidence
 GET  /live, /ready          is the pump alive and every node moving; are all nodes rebuilt; why
                             nothing is learned, if so
 GET  /started, /metrics     with vitals: as agents.health has them
+
+The headers correlation-id, reply-topic, traceparent and tracestate of POST /ask go to whatever
+follows from the utterance; the first two come back with the response.
 """
 
 import asyncio
@@ -20,16 +24,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from agents.doors import Doors, UnknownAnswer, give_feedback
 from agents.explain import explain
-from agents.families import family_rows
+from agents.families import Families
 from agents.health import Vitals, health_routes
-from agents.service import Service, UnknownAnswer
+from agents.service import now_us
+from streams.codec import ECHOED
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.signing import ANYONE, Trust
 from streams.transports import Headers, TransportError
 
 MAX_BODY = 256 * 1024
 MAX_WAIT = 60.0
+EXPLAIN_LIMIT = 60.0
+"""Most seconds that an explanation may take: a cluster is read through for it."""
 
 
 class _Body(BaseModel):
@@ -50,7 +58,8 @@ class Ask(_Body):
 class Feedback(_Body):
     """The body of POST /feedback."""
 
-    utterance_id: str
+    utterance_id: str | None = None
+    answer_ref: str | None = None
     verdict: str = Field(pattern="^(accept|reject)$")
     correction: JsonValue = None
     source: str = Field("anonymous", max_length=200)
@@ -124,7 +133,7 @@ def _problems(error: ValidationError) -> _Refused:
     return _Refused(400, listed)
 
 
-def _trouble(service: Service) -> dict[str, Any]:
+def _trouble(service: Doors) -> dict[str, Any]:
     """Return why nothing is learned just now; answers go on meanwhile."""
     trouble = None if service.beside is None else service.beside.trouble
     return {} if trouble is None else {"learning": trouble}
@@ -134,14 +143,23 @@ async def _unavailable(request: Request, error: Exception) -> Response:
     return _Refused(503, str(error)).response
 
 
-def _traced(request: Request) -> Headers:
-    """Return the W3C trace context of a request, which its utterance goes on with."""
-    given = ((name, request.headers.get(name)) for name in ("traceparent", "tracestate"))
-    return tuple((name, text.encode()) for name, text in given if text and len(text) <= 512)
+def _echoed(request: Request) -> Headers:
+    """Return the headers of a request that its utterance goes on with."""
+    given = ((name, request.headers.get(name)) for name in ECHOED)
+    return tuple(
+        (name, text.encode("latin-1")) for name, text in given if text and len(text) <= 512
+    )
 
 
-def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = None) -> Starlette:
+def _returned(request: Request) -> dict[str, str]:
+    """Return the headers by which a client knows its response again."""
+    given = {name: value.decode("latin-1") for name, value in _echoed(request)}
+    return {name: text for name, text in given.items() if not name.startswith("trace")}
+
+
+def console(service: Doors, trust: Trust = ANYONE, vitals: Vitals | None = None) -> Starlette:
     """Return the application on a service whose nodes fold what `trust` accepts."""
+    known = Families(service.transport, trust)
 
     async def ask(request: Request) -> Response:
         try:
@@ -153,7 +171,7 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
                 utterance_id=body.utterance_id,
                 session=body.session,
                 context=body.context,
-                headers=_traced(request),
+                headers=_echoed(request),
                 wait=wait,
             )
         except ValidationError as error:
@@ -167,17 +185,21 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
                 raise
             return _Refused(503, str(service.failure)).response
         document = terminal_document(utterance_id, terminal)
-        return JSONResponse(document, 202 if terminal is None else 200)
+        status = 202 if terminal is None else 200
+        return JSONResponse(document, status, headers=_returned(request))
 
     async def feedback(request: Request) -> Response:
         try:
             body = Feedback.model_validate_json(await _body(request))
-            await service.give_feedback(
+            await give_feedback(
+                service,
                 body.utterance_id,
                 body.verdict,
                 tenant=body.tenant,
                 correction=body.correction,
                 source=body.source,
+                answer_ref=body.answer_ref,
+                now=now_us(),
             )
         except ValidationError as error:
             return _problems(error).response
@@ -191,13 +213,20 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
 
     async def explained(request: Request) -> Response:
         tenant = request.query_params.get("tenant", "default")
-        document = await explain(service.transport, trust, request.path_params["id"], tenant)
+        utterance_id = request.path_params["id"]
+        since = service.asked_since(tenant, utterance_id)
+        try:
+            async with asyncio.timeout(EXPLAIN_LIMIT):
+                document = await explain(service.transport, trust, utterance_id, tenant, since)
+        except TimeoutError:
+            reason = f"not found within {EXPLAIN_LIMIT:g} s of reading; use `kappa explain`"
+            return _Refused(504, reason).response
         if document is None:
             return _Refused(404, "no such utterance").response
         return JSONResponse(document)
 
     async def families(request: Request) -> Response:
-        return JSONResponse(await family_rows(service.transport, trust))
+        return JSONResponse(await known.rows())
 
     async def live(request: Request) -> Response:
         stalled = [] if vitals is None else vitals.stalled()
@@ -206,7 +235,7 @@ def console(service: Service, trust: Trust = ANYONE, vitals: Vitals | None = Non
         return JSONResponse(document, 200 if is_live else 503)
 
     async def ready(request: Request) -> Response:
-        is_ready = len(service.running) == len(service.nodes) and service.failure is None
+        is_ready = service.is_ready
         document = {"ready": is_ready, "lag": await service.lag() if is_ready else None}
         return JSONResponse(document | _trouble(service), 200 if is_ready else 503)
 

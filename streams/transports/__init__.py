@@ -16,6 +16,7 @@ TransportError
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import ClassVar, NamedTuple, Protocol
 
 
@@ -171,3 +172,29 @@ class Transport(Protocol):
 
     async def close(self) -> None:
         """Give the log back; afterwards every call raises LogUnavailable."""
+
+
+class Log(Transport, Protocol):
+    """A transport that can be read place by place, and take in what lay in another log."""
+
+    def walking(
+        self, starts: Mapping[Place, int]
+    ) -> AbstractAsyncContextManager[Mapping[Place, AsyncIterator[Record]]]:
+        """Open a walk at each place, from an offset on to the end that the place has now.
+
+        Offsets whose records are gone are passed over. Walks may be taken in any order, one step
+        of one and then one of another, and end with the block.
+        """
+
+    async def first_offsets(self, topics: Sequence[str], since: int = 0) -> Mapping[Place, int]:
+        """Return, by place, the offset of the first record that is not earlier than `since`.
+
+        `since` is UTC microseconds; 0 asks for the first record there is. The place's end stands
+        for none.
+        """
+
+    async def append(self, placed: Sequence[tuple[int, Outgoing]]) -> None:
+        """Append records, each at the partition given with it, in order within each place."""
+
+    async def set_positions(self, group: str, nexts: Mapping[Place, int]) -> None:
+        """Set the next offsets of a group that has no members."""

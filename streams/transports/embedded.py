@@ -14,7 +14,7 @@ and loads them again when SQLite says that another process has committed.
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, Self
@@ -28,9 +28,10 @@ from streams.transports.embedded_file import (
     open_writer,
     transport_error,
 )
-from streams.transports.embedded_reading import EmbeddedReader, EmbeddedSubscription
+from streams.transports.embedded_reading import EmbeddedReader, EmbeddedSubscription, walking
 from streams.transports.embedded_rows import (
     FIND,
+    FIRST,
     INSERT,
     MOVE,
     Row,
@@ -259,6 +260,35 @@ class EmbeddedLog:
             return {(topic, 0): self._ends[topic] for topic in topics}
         except KeyError as error:
             raise self._unknown_topic(error.args[0]) from None
+
+    def walking(
+        self, starts: Mapping[Place, int]
+    ) -> AbstractAsyncContextManager[Mapping[Place, AsyncIterator[Record]]]:
+        """Open a walk of each topic, from an offset on to the end that it has now."""
+        return walking(self, starts)
+
+    async def first_offsets(self, topics: Sequence[str], since: int = 0) -> Mapping[Place, int]:
+        """Return, by topic, the first offset with a record not before `since`, or the end."""
+        found = {place: end if since > 0 else 0 for place, end in (await self.ends(topics)).items()}
+        for place in found if since > 0 else ():
+            try:
+                [offset] = self._connection.execute(FIRST, (place[0], since)).fetchone()
+            except sqlite3.Error as error:
+                raise transport_error(error, self._name) from error
+            found[place] = found[place] if offset is None else offset
+        return found
+
+    async def append(self, placed: Sequence[tuple[int, Outgoing]]) -> None:
+        """Append records; every topic has one partition here (ValueError for another one)."""
+        if beyond := {partition for partition, _ in placed if partition}:
+            raise ValueError(f"{self._name}: partition {min(beyond)}; every topic has one here")
+        await self.publish([outgoing for _, outgoing in placed])
+
+    async def set_positions(self, group: str, nexts: Mapping[Place, int]) -> None:
+        """Set the next offsets of a group; none goes backwards."""
+        await self.publish(
+            (), group=group, positions={topic: following for (topic, _), following in nexts.items()}
+        )
 
     async def close(self) -> None:
         """Give the file and the writer's place back; a batch that is open is undone.

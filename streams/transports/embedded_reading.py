@@ -1,9 +1,12 @@
 """Readers and group members of the embedded log: where each of them stands."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from streams.transports import Handled, Outgoing, Place, Record
+
+_PAGE = 1000
 
 
 class _Log(Protocol):
@@ -92,3 +95,19 @@ class EmbeddedSubscription:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+@asynccontextmanager
+async def walking(
+    log: _Log, starts: Mapping[Place, int]
+) -> AsyncIterator[Mapping[Place, AsyncIterator[Record]]]:
+    """Open a walk of each topic, from an offset on to the end that it has now."""
+    ends = await log.ends([topic for topic, _ in starts])
+    yield {place: _walk(log, place[0], start, ends[place]) for place, start in starts.items()}
+
+
+async def _walk(log: _Log, topic: str, start: int, end: int) -> AsyncIterator[Record]:
+    while start < end and (page := log.after({topic: start}, (topic,), min(_PAGE, end - start))):
+        for record in page:
+            yield record
+        start = page[-1].offset + 1

@@ -16,6 +16,7 @@ INSERT = (
     " subject) VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?)"
 )
 MOVE = 'INSERT OR REPLACE INTO positions ("group", topic, next) VALUES (?, ?, ?)'
+FIRST = "SELECT min(offset) FROM records WHERE topic = ? AND timestamp >= ?"
 FIND = f"SELECT {_COLUMNS} FROM records WHERE subject = ? ORDER BY sequence"
 Row = tuple[str, int, int, int, str | None, str, bytes, int]
 

@@ -25,13 +25,14 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
-from aiokafka import AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from streams.topics import RECORD_LIMIT, TOPIC_NAMES, TOPICS
+from streams.topics import SUBJECT_TOPICS, TOPIC_NAMES
 from streams.transports import (
     AccessRefused,
     Fenced,
@@ -42,12 +43,7 @@ from streams.transports import (
     TurnLost,
 )
 from streams.transports import kafka_reading as reading
-from streams.transports.kafka_client import (
-    RETRY_BACKOFF_MS,
-    consumer,
-    partition_for,
-    partitions,
-)
+from streams.transports.kafka_client import consumer, partitions
 from streams.transports.kafka_connection import (
     DEFAULT_TIMING,
     KafkaConnection,
@@ -55,10 +51,8 @@ from streams.transports.kafka_connection import (
     Timing,
     no_probe,
 )
-from streams.transports.kafka_errors import explained, reaching
-
-_BATCH_BYTES = 262_144
-_FOLLOWING = frozenset(topic.name for topic in TOPICS if topic.as_input)
+from streams.transports.kafka_errors import explained
+from streams.transports.kafka_writing import Producer, producing
 
 
 class _Pulse:
@@ -84,77 +78,6 @@ class _Pulse:
 
 def _boot_seconds() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-
-
-class _Producer:
-    """A producer of ours: chooses partitions, batches by hand."""
-
-    def __init__(self, connection: KafkaConnection, counts: Mapping[str, int], made: Any) -> None:
-        self.connection = connection
-        self.counts = counts
-        self.made = made
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it was fenced, or failed for good: aborting would fail an assertion or hang."""
-        return bool(self.made._txn_manager.is_fatal_error())
-
-    async def send(
-        self,
-        handled: Sequence[tuple[int | None, Sequence[Outgoing]]],
-        probe: Callable[[str], None] = lambda _: None,
-    ) -> list[Any]:
-        """Queue records, each with its cause's partition; return what tells of their storage."""
-        places: dict[Place, list[Outgoing]] = {}
-        for cause, outgoing in handled:
-            for out in outgoing:
-                place = (out.topic, self._partition(out, cause))
-                places.setdefault(place, []).append(out)
-        futures: list[Any] = []
-        for (topic, partition), records in places.items():
-            await self._send_to(self.connection.named(topic), partition, records, futures)
-            probe("sending")
-        for future in futures:
-            future.add_done_callback(_seen)
-        return futures
-
-    def _partition(self, out: Outgoing, cause: int | None) -> int:
-        count = self.counts[out.topic]
-        if cause is not None and cause < count and out.topic in _FOLLOWING:
-            return cause
-        return partition_for(out.key, count)
-
-    async def _send_to(
-        self, topic: str, partition: int, records: Sequence[Outgoing], futures: list[Any]
-    ) -> None:
-        batch = self.made.create_batch()
-        for out in records:
-            fields = {
-                "key": None if out.key is None else out.key.encode(),
-                "value": out.value,
-                "timestamp": out.timestamp // 1000,
-                "headers": list(out.headers),
-            }
-            if batch.append(**fields) is not None:
-                continue
-            if batch.record_count():
-                futures.append(await self.made.send_batch(batch, topic, partition=partition))
-            batch = self.made.create_batch()
-            if batch.append(**fields) is None:
-                futures.append(await self._send_large(topic, partition, fields))
-                batch = self.made.create_batch()
-        if batch.record_count():
-            futures.append(await self.made.send_batch(batch, topic, partition=partition))
-
-    async def _send_large(self, topic: str, partition: int, fields: dict[str, Any]) -> Any:
-        fields["timestamp_ms"] = fields.pop("timestamp")
-        return await self.made.send(topic, partition=partition, **fields)
-
-
-def _seen(future: Any) -> None:
-    """Look at the exception of a batch that nobody awaits because another one failed first."""
-    if not future.cancelled():
-        future.exception()
 
 
 class _Turns(ConsumerRebalanceListener):
@@ -188,28 +111,18 @@ class KafkaSubscription:
         self._must_rewind = False
         self._polled: dict[TopicPartition, deque[int]] = {}
         self._consumer: Any = None
-        self._producer: _Producer | None = None
+        self._producer: Producer | None = None
 
     async def take_place(self) -> None:
         """Make the producer: whoever had its transactional id before is fenced from now on."""
         connection, timing = self.log.connection, self.log.timing
         counts = await self.log.counts()
-        made = AIOKafkaProducer(
-            **connection.client(),
+        self._producer = await producing(
+            connection,
+            counts,
             transactional_id=connection.named(f"{self.group}-{self.log.slot}"),
             transaction_timeout_ms=timing.transaction_ms,
-            acks="all",
-            max_batch_size=_BATCH_BYTES,
-            max_request_size=RECORD_LIMIT,
-            retry_backoff_ms=RETRY_BACKOFF_MS,
         )
-        with reaching(connection):
-            try:
-                await made.start()
-            except BaseException:
-                await made.stop()
-                raise
-        self._producer = _Producer(connection, counts, made)
 
     async def join(self) -> None:
         """Make the consumer: a member among others, or the only one with every partition."""
@@ -317,7 +230,7 @@ class KafkaSubscription:
                 await self._abort(producer, error)
 
     async def _transact(
-        self, producer: _Producer, handled: Sequence[Handled], offsets: Mapping[Any, int]
+        self, producer: Producer, handled: Sequence[Handled], offsets: Mapping[Any, int]
     ) -> None:
         await producer.made.begin_transaction()
         self.log.probe("begun")
@@ -335,7 +248,7 @@ class KafkaSubscription:
         await producer.made.commit_transaction()
         self.log.probe("committed")
 
-    async def _abort(self, producer: _Producer, error: KafkaError) -> None:
+    async def _abort(self, producer: Producer, error: KafkaError) -> None:
         """Undo the transaction, to poll its records again; leave where that is not possible."""
         self._rewind()
         if producer.is_dead:
@@ -424,7 +337,8 @@ class KafkaLog:
         self.timing = timing
         self.probe = probe
         self._counts: Mapping[str, int] | None = None
-        self._plain: _Producer | None = None
+        self._plain: Producer | None = None
+        self._beginning = asyncio.Lock()
         self._held: list[Any] = []
 
     async def counts(self) -> Mapping[str, int]:
@@ -435,20 +349,24 @@ class KafkaLog:
 
     async def publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Append `outgoing` in order, without duplicates; on return all of them are stored."""
-        if self._plain is None:
-            made = AIOKafkaProducer(
-                **self.connection.client(),
-                enable_idempotence=True,
-                acks="all",
-                max_batch_size=_BATCH_BYTES,
-                max_request_size=RECORD_LIMIT,
-                retry_backoff_ms=RETRY_BACKOFF_MS,
-            )
-            with reaching(self.connection):
-                await made.start()
-            self._plain = _Producer(self.connection, await self.counts(), made)
+        producer = await self._writing()
+        await self._stored(producer.send([(None, outgoing)]))
+
+    async def append(self, placed: Sequence[tuple[int, Outgoing]]) -> None:
+        """Append records, each at its partition; on return all of them are stored."""
+        producer = await self._writing()
+        await self._stored(producer.send_at(placed))
+
+    async def _writing(self) -> Producer:
+        async with self._beginning:
+            if self._plain is None:
+                counts = await self.counts()
+                self._plain = await producing(self.connection, counts, enable_idempotence=True)
+            return self._plain
+
+    async def _stored(self, sending: Awaitable[list[Any]]) -> None:
         try:
-            await asyncio.gather(*await self._plain.send([(None, outgoing)]))
+            await asyncio.gather(*await sending)
         except KafkaError as error:
             raise explained(self.connection, error) from error
 
@@ -473,6 +391,20 @@ class KafkaLog:
         """Yield what lies in `topics` now, merged by timestamp."""
         return reading.scan(self.connection, topics, since)
 
+    def walking(
+        self, starts: Mapping[Place, int]
+    ) -> AbstractAsyncContextManager[Mapping[Place, AsyncIterator[Record]]]:
+        """Open a walk of each partition, from an offset on to the end that it has now."""
+        return reading.walking(self.connection, starts)
+
+    async def first_offsets(self, topics: Sequence[str], since: int = 0) -> Mapping[Place, int]:
+        """Return, by place, the first offset with a record not before `since`, or the end."""
+        return await reading.first_offsets(self.connection, topics, since)
+
+    async def set_positions(self, group: str, nexts: Mapping[Place, int]) -> None:
+        """Set the next offsets of a group that has no members."""
+        await reading.set_positions(self.connection, group, nexts)
+
     async def positions(self, group: str) -> Mapping[Place, int]:
         """Return the next offset of the group by place; places never read are absent."""
         return await reading.positions(self.connection, group, TOPIC_NAMES)
@@ -482,9 +414,12 @@ class KafkaLog:
         return await reading.ends(self.connection, topics)
 
     async def find(self, subject: str) -> Sequence[Record]:
-        """Return the records with this header `utterance`; reads all topics through."""
+        """Return the records with this header `utterance`; reads the topics through that have it.
+
+        A cluster has no index of headers: this takes as long as reading does.
+        """
         wanted = ("utterance", subject.encode())
-        return [r async for r in self.scan(TOPIC_NAMES) if wanted in r.headers]
+        return [r async for r in self.scan(SUBJECT_TOPICS) if wanted in r.headers]
 
     async def close(self) -> None:
         """Leave all groups and disconnect."""

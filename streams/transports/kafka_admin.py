@@ -78,6 +78,19 @@ async def apply(
             await asyncio.sleep(TICK_S)
 
 
+async def retention(connection: KafkaConnection) -> dict[str, int]:
+    """Return for how many milliseconds each of our topics that deletes by age keeps records."""
+    names = {connection.named(topic.name): topic.name for topic in TOPICS}
+    async with client(connection) as asking:
+        found = (await _found(asking, connection, list(names))).topics
+    kept = {
+        names[name]: int(shape.config.get("retention.ms", -1))
+        for name, shape in found.items()
+        if "delete" in shape.config.get("cleanup.policy", "")
+    }
+    return {topic: milliseconds for topic, milliseconds in kept.items() if milliseconds >= 0}
+
+
 def _shapes(
     connection: KafkaConnection, layout: Layout, names: Collection[str] | None
 ) -> dict[str, Shape]:

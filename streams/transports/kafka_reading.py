@@ -5,15 +5,17 @@ partition's end is asked for once, and the position is compared with it, not the
 (control records and compaction leave gaps). Afterwards it takes what has come.
 """
 
+import asyncio
+import contextlib
 import heapq
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 
-from streams.transports import Place, Record
+from streams.transports import LogUnavailable, Place, Record
 from streams.transports.kafka_client import consumer, partitions
 from streams.transports.kafka_connection import KafkaConnection
 from streams.transports.kafka_errors import explained, reaching
@@ -23,6 +25,8 @@ FETCH_WAIT_MS = 50
 
 _WAIT_MS = 200
 _PAGE = 2000
+_SILENT_S = 30.0
+"""How long records that lie there may fail to come."""
 
 
 def records_of(connection: KafkaConnection, fetched: Sequence[Any]) -> list[Record]:
@@ -172,14 +176,83 @@ class _Walk:
         self.records: deque[Record] = deque()
 
     async def head(self) -> Record | None:
-        """Return the next record, or None at the end."""
+        """Return the next record, or None at the end; raise Unreachable where none comes."""
+        if not self.records:
+            with reaching(self.connection):
+                async with asyncio.timeout(_SILENT_S):
+                    await self._fetch()
+        return self.records[0] if self.records else None
+
+    async def _fetch(self) -> None:
         while not self.records and await self.made.position(self.place) < self.end:
             fetched = await self.made.getmany(self.place, timeout_ms=_WAIT_MS, max_records=_PAGE)
             for messages in fetched.values():
                 self.records.extend(
                     r for r in records_of(self.connection, messages) if r.offset < self.end
                 )
-        return self.records[0] if self.records else None
+
+    async def steps(self) -> AsyncIterator[Record]:
+        """Yield the records that are left."""
+        while await self.head() is not None:
+            yield self.records.popleft()
+
+
+@contextlib.asynccontextmanager
+async def walking(
+    connection: KafkaConnection, starts: Mapping[Place, int]
+) -> AsyncIterator[Mapping[Place, AsyncIterator[Record]]]:
+    """Open a walk of each partition, from an offset on to the end that it has now."""
+    made = await consumer(connection, None, fetch_max_wait_ms=FETCH_WAIT_MS)
+    try:
+        named = {place: TopicPartition(connection.named(place[0]), place[1]) for place in starts}
+        with reaching(connection):
+            made.assign(list(named.values()))
+            ends = await made.end_offsets(list(named.values()))
+            firsts = await made.beginning_offsets(list(named.values()))
+        for place, start in starts.items():
+            made.seek(named[place], max(start, firsts[named[place]]))
+        yield {place: _Walk(connection, made, at, ends[at]).steps() for place, at in named.items()}
+    finally:
+        await made.stop()
+
+
+async def first_offsets(
+    connection: KafkaConnection, topics: Sequence[str], since: int
+) -> dict[Place, int]:
+    """Return, by place, the first offset with a record not before `since`, or the end."""
+    made, places = await _assigned(connection, topics)
+    try:
+        with reaching(connection):
+            found = await made.end_offsets(places)
+            if since > 0:
+                later = await made.offsets_for_times(dict.fromkeys(places, -(-since // 1000)))
+                found |= {place: at.offset for place, at in later.items() if at is not None}
+            else:
+                found = await made.beginning_offsets(places)
+    finally:
+        await made.stop()
+    return {(connection.ours(place.topic), place.partition): at for place, at in found.items()}
+
+
+async def set_positions(
+    connection: KafkaConnection, group: str, nexts: Mapping[Place, int]
+) -> None:
+    """Set the next offsets of a group that has no members."""
+    made = await consumer(connection, group)
+    try:
+        places = {TopicPartition(connection.named(t), n): at for (t, n), at in nexts.items()}
+        made.assign(list(places))
+        try:
+            await made.commit(places)
+        except CommitFailedError as error:
+            raise LogUnavailable(
+                f"{connection.bootstrap}: group {connection.named(group)!r} has members:"
+                " stop its agents first"
+            ) from error
+        except KafkaError as error:
+            raise LogUnavailable(f"{connection.bootstrap}: {error!r}") from error
+    finally:
+        await made.stop()
 
 
 async def ends(connection: KafkaConnection, topics: Sequence[str]) -> dict[Place, int]:

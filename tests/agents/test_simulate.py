@@ -110,7 +110,7 @@ def test_odd_texts_and_answers_are_survived(tmp_path: Path) -> None:
     assert by_text["7" * 10_000] == "over_limit"
     assert by_text["\U0001e4d0"] == "unknown_character"
     data = ("--data", tmp_path / "data")
-    assert kappa("replay", *data)[1] == f"{len(rows)} decisions, 0 differ\n"
+    assert kappa("replay", *data)[1] == f"{len(rows)} decisions, 0 differ, 0 not judged\n"
     for index in range(len(ODD)):
         assert kappa("explain", index, *data)[0] == 0
         assert json.loads(kappa("explain", index, "--json", *data)[1])["utterance_id"] == str(index)
@@ -200,9 +200,15 @@ def test_a_used_directory_is_refused(ran: Ran, directory: Path) -> None:
 
 def test_every_decision_is_replayed_to_the_byte(ran: Ran, directory: Path) -> None:
     data = ("--data", directory / "data")
-    assert kappa("replay", *data)[:2] == (0, "500 decisions, 0 differ\n")
-    assert kappa("replay", "--from", 100, "--to", 130, *data)[1] == "30 decisions, 0 differ\n"
-    assert json.loads(kappa("replay", "--json", *data)[1]) == {"decisions": 500, "differences": []}
+    assert kappa("replay", *data)[:2] == (0, "500 decisions, 0 differ, 0 not judged\n")
+    assert json.loads(kappa("replay", "--json", *data)[1]) == {
+        "differences": [],
+        "decisions": 500,
+        "identical": 500,
+        "differ": 0,
+        "not_judged": {},
+        "without_decision": 0,
+    }
 
 
 def test_replay_against_another_registry_lists_the_differences(ran: Ran, directory: Path) -> None:
@@ -211,7 +217,7 @@ def test_replay_against_another_registry_lists_the_differences(ran: Ran, directo
     shadows = [line["index"] for line in ran.decisions if line["reason"] == "shadow_only"]
     *rows, summary = out.splitlines()
     assert status == 1
-    assert summary == f"500 decisions, {len(rows)} differ"
+    assert summary == f"500 decisions, {len(rows)} differ, 0 not judged"
     assert {int(row.partition(":")[0]) for row in rows} >= {*answered, *shadows}
     assert "became abstained (miss)" in rows[0]
 

@@ -13,7 +13,7 @@ from agents.matcher import matcher
 from agents.node import Decider
 from agents.pipeline import pipeline
 from agents.registries import taken
-from agents.replay import replay
+from agents.replay import Identical, replay
 from agents.runner import Decoder, Running, drain, start, step
 from agents.teachers.scripted import ScriptedTeacher
 from artifacts.registry import Registry
@@ -187,7 +187,7 @@ async def test_a_refused_change_set_leaves_the_last_good_registry_serving(
     (answer,) = await said(log, "matches")
     assert isinstance(answer, AnswerGiven)
     assert (answer.answer, answer.revision.ordinal) == ("540", 2)
-    assert [again.difference async for again in replay(log, TRUST)] == [None]
+    assert [again.verdict async for again in replay(log, TRUST)] == [Identical()]
 
 
 async def test_replay_and_history_pass_over_forged_change_sets(
@@ -205,8 +205,8 @@ async def test_replay_and_history_pass_over_forged_change_sets(
         "1 change sets were passed over; the first of them, 99: it is not signed"
     ]
     assert (await registry_at(log, TRUST, 2)).serving == 1
-    assert [again.difference async for again in replay(log, TRUST)] == [None]
-    assert [again.difference async for again in replay(log, TRUST, against=2)] == [None]
+    assert [again.verdict async for again in replay(log, TRUST)] == [Identical()]
+    assert [again.verdict async for again in replay(log, TRUST, against=2)] == [Identical()]
 
 
 async def test_a_refusal_is_small_whatever_was_refused(log: EmbeddedLog) -> None:

@@ -239,9 +239,25 @@ def test_only_the_echoed_headers_pass_through_in_their_order_and_bytes() -> None
 
 def test_a_dead_letter_keeps_the_position_the_reason_and_the_bytes() -> None:
     record = GOOD._replace(offset=41, value=b"\x00\xff")
-    assert rejected(record, "why") == events.RecordRejected(
-        topic="utterances", partition=0, offset=41, reason="why", value="AP8="
-    )
+    letter = rejected(record, "why")
+    kept = {header.name: base64.b64decode(header.value) for header in letter.headers or ()}
+    assert kept == dict(record.headers)
+    assert letter.model_copy(update={"headers": None}) == events.RecordRejected(
+        topic="utterances", partition=0, offset=41, reason="why", value="AP8=", size=2,
+        key=record.key,
+    )  # fmt: skip
+
+
+def test_a_dead_letter_leaves_out_what_is_too_long_to_keep() -> None:
+    longest: codec.Headers = (("\x00" * 2000, b"\xff" * 20_000),)
+    record = GOOD._replace(key="\x01" * 9000, headers=longest, value=b"x" * 5_000_000)
+    letter = rejected(record, "\x02" * 100_000)
+    assert (letter.key, letter.headers, letter.size) == (None, None, 5_000_000)
+    assert letter.reason.endswith("(key and headers are above 32768 bytes and not kept here)")
+    assert decode(lying(encode(letter, timestamp=0))) == letter
+    fits = record._replace(key="\x01" * 5000, headers=())
+    assert rejected(fits, "why").key == fits.key
+    assert decode(lying(encode(rejected(fits, "\x02" * 9000), timestamp=0)))
 
 
 def test_a_dead_letter_of_an_oversize_record_is_cut_and_fits_a_record_itself() -> None:

@@ -75,10 +75,10 @@ class Fleet:
 
     async def _keep(self, member: Member) -> int:
         """Start a member again and again; return the status of a hopeless one."""
-        seconds, name = FIRST_PAUSE, f"{member.agent}-{member.slot}"
+        seconds, name, restarts = FIRST_PAUSE, f"{member.agent}-{member.slot}", 0
         while True:
             began = self.clock()
-            process = self.processes[member] = await self._started(member)
+            process = self.processes[member] = await self._started(member, restarts)
             status = await process.wait()
             lived = self.clock() - began
             if status in HOPELESS and lived < LAST_PAUSE:
@@ -88,12 +88,15 @@ class Fleet:
                 seconds = FIRST_PAUSE
             self.tell(f"{name} has ended, exit status {status}; it starts again in {seconds:g} s")
             await self.pause(seconds)
-            seconds = min(2 * seconds, LAST_PAUSE)
+            seconds, restarts = min(2 * seconds, LAST_PAUSE), restarts + 1
 
-    async def _started(self, member: Member) -> Process:
+    async def _started(self, member: Member, restarts: int) -> Process:
         """Start a member in a session of its own: Ctrl-C is for us, who then tell it to stop."""
         return await asyncio.create_subprocess_exec(
-            *self.command(member), stdin=DEVNULL, env=self.environment, start_new_session=True
+            *self.command(member),
+            stdin=DEVNULL,
+            env={**self.environment, "KAPPA_RESTARTS": str(restarts)},
+            start_new_session=True,
         )
 
     async def _stop(self) -> None:

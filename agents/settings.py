@@ -134,6 +134,9 @@ class Settings(BaseSettings):
         ("matcher", "fallback", "registrar", "distiller", "refiner", "auditor", "console"),
         description="Processes that `kappa up` runs on a cluster, one for each name.",
     )
+    restarts: int = Field(
+        0, ge=0, description="How often this process has been started again; `kappa up` says it."
+    )
     slot: str = Field(
         "0",
         pattern="^[A-Za-z0-9._-]{1,100}$",

@@ -20,6 +20,8 @@ def sensing(settings: Settings, vitals: Vitals, system: str) -> Iterator[Sensor]
     `system` is the transport, as traces call it.
     """
     diagnostics.configure(settings.log_level, sys.stderr, settings.secrets())
+    for node in vitals.nodes:
+        vitals.metrics.count("kappa_restarts_total", node, by=settings.restarts)
     always = (PrometheusSensor(vitals.metrics), diagnostics.LogSensor())
     if settings.otlp_endpoint is None:
         yield Sensors(*always)

@@ -5,7 +5,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
@@ -31,8 +32,10 @@ from agents.commands.teachers import nodes_of, teacher_named
 from agents.console.app import console
 from agents.fleet import Fleet, Member, members
 from agents.health import Vitals, observing, vitals_of
+from agents.node import Node
 from agents.pipeline import ANSWERING
 from agents.processes import PROCESSES
+from agents.sensors import Sensor
 from agents.service import Service, pumping
 from agents.settings import Settings
 from agents.supervisor import Supervisor, supervised
@@ -94,11 +97,19 @@ def up_command(**given: Any) -> None:
                 kappa_command("learn", "--pipe"),
                 dict(os.environ) | environment_of(given),
                 stored=service.news.set,
-                tell=lambda trouble: click.echo(f"kappa: {trouble}", err=True),
+                tell=partial(_tell_of_restart, sensor, nodes),
             )
             asyncio.run(_serve(service, supervisor, settings, teacher, vitals))
     except TransportError as error:
         fail(str(error), UNREACHABLE)
+
+
+def _tell_of_restart(sensor: Sensor, nodes: Sequence[Node], trouble: str) -> None:
+    """Say why the learner starts again, with all nodes that do not answer."""
+    click.echo(f"kappa: {trouble}", err=True)
+    for node in nodes:
+        if node.name not in ANSWERING:
+            sensor.restarted(node.name)
 
 
 async def _fleet(settings: Settings, environment: dict[str, str]) -> int:

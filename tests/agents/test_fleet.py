@@ -11,11 +11,11 @@ import pytest
 from agents.fleet import Fleet, Member, members
 
 LIVES = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0) if sys.argv[4] == "polite" else None)
 lives = pathlib.Path(sys.argv[1])
 with lives.open("a") as file:
-    file.write("life\\n")
+    file.write("life " + os.environ["KAPPA_RESTARTS"] + "\\n")
 if len(lives.read_text().splitlines()) <= int(sys.argv[2]):
     sys.exit(int(sys.argv[3]))
 while True:
@@ -65,7 +65,7 @@ async def test_a_member_that_ends_is_started_again_after_ever_longer_pauses(
     assert await fleet.run(stopping) == 0
     assert world.pauses == [1, 2, 4, 8, 16, 30, 30]
     assert world.told[0] == (f"matcher-0 has ended, exit status {status}; it starts again in 1 s")
-    assert (tmp_path / "matcher-0").read_text() == "life\n" * 7
+    assert (tmp_path / "matcher-0").read_text() == "".join(f"life {n}\n" for n in range(7))
 
 
 @pytest.mark.parametrize("status", [1, 2], ids=["drift", "bad-settings"])

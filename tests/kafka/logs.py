@@ -14,7 +14,7 @@ from tests.kafka.clients import committed
 
 TWO = Layout(partitions=2, replication=1)
 QUICK = Timing(session_ms=6000, heartbeat_ms=1000, transaction_ms=2000, scan_ms=1000)
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 MS = 1000
 
 

@@ -21,8 +21,9 @@ reads `again` what it knows of the rest: copy when the agents are stopped and no
 What the source has deleted since an earlier run, by age or by compaction, stays in the target, as
 long as the two still meet.
 
-Not copied: offsets (positions in rejected records and explanations are those of the source), and
-microseconds below a millisecond, which brokers do not keep.
+Not copied: offsets (positions in rejected records are those of the source), and microseconds below
+a millisecond, which brokers do not keep. Bytes of a stranger's key or header name that are not
+UTF-8 are written as backslash escapes, as records show them.
 """
 
 from collections import Counter
@@ -117,7 +118,9 @@ async def oldest(log: Log, topics: Sequence[str]) -> Mapping[str, int]:
 
 def as_copied(record: Record) -> Outgoing:
     """Return the record as it is written into another log, and compared there."""
-    headers = tuple((name, value or b"") for name, value in record.headers)
+    headers = tuple(
+        (name.encode("utf-8", "backslashreplace").decode(), value) for name, value in record.headers
+    )
     time = record.timestamp // 1000 * 1000
     return Outgoing(record.topic, record.key, headers, record.value, time)
 

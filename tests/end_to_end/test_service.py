@@ -193,6 +193,8 @@ BODIES: list[tuple[str, str, bytes, int, str]] = [
     ("too-long", "/ask", b'{"text": "' + b"a" * 300_000 + b'"}', 413, "262144"),
     ("no-verdict", "/feedback", b'{"utterance_id": "u"}', 400, "verdict"),
     ("odd-verdict", "/feedback", b'{"utterance_id": "u", "verdict": "so"}', 400, "verdict"),
+    ("neither-id-nor-reference", "/feedback", b'{"verdict": "accept"}', 400, "answer_ref"),
+    ("no-reference", "/feedback", b'{"answer_ref": "x", "verdict": "accept"}', 400, "no reference"),
     ("unknown-answer", "/feedback", b'{"utterance_id": "u", "verdict": "accept"}', 404, "'u'"),
     ("feedback-too-long", "/feedback", b" " * 300_000, 413, "262144"),
 ]
@@ -270,6 +272,14 @@ def test_asking_twice_with_one_id_is_asking_once(service: Up) -> None:
     assert service.ask("convert 6 minutes to seconds", utterance_id="once") == first
     other = service.ask("convert 6 minutes to seconds", utterance_id="once", tenant="other")
     assert other["answer"] == "360"
+
+
+def test_a_response_has_the_headers_by_which_its_client_knows_it(service: Up) -> None:
+    body = {"text": "convert 5 minutes to seconds", "utterance_id": "echoed"}
+    headers = {"correlation-id": "c-7", "reply-topic": "mine", "cookie": "secret"}
+    response = service.client.post("/ask?wait=30", json=body, headers=headers)
+    assert (response.headers["correlation-id"], response.headers["reply-topic"]) == ("c-7", "mine")
+    assert "cookie" not in response.headers
 
 
 def test_an_id_may_hold_any_character(service: Up) -> None:

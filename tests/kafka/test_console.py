@@ -41,6 +41,8 @@ from streams.transports.kafka_admin import apply
 from streams.transports.kafka_connection import KafkaConnection
 from tests.agents.test_replay import decided
 from tests.agents.worlds import asked, minutes, registry_of
+from tests.kafka.places import InDirectory, OnCluster, Said, Where
+from tests.kafka.places import kappa as logs_kappa
 
 pytestmark = pytest.mark.slow
 
@@ -322,6 +324,25 @@ async def running(connection: KafkaConnection, *agents: str) -> AsyncIterator[di
                 await process.communicate()
 
 
+async def _same_facts(connection: KafkaConnection, data: Path) -> None:
+    """What agents have left, transactions and all, is replayed there and as a copy."""
+    part = OnCluster(connection)
+
+    def facts(where: Where) -> list[Said]:
+        return [where.kappa("replay", "--json"), where.kappa("families", "list", "--json")]
+
+    there = await asyncio.to_thread(facts, part)
+    assert [said.status for said in there] == [0, 0]
+    assert there[0].json["identical"] == there[0].json["decisions"] >= 3
+    assert there[0].json["without_decision"] == 0
+    for appended in (True, False):
+        copied = await asyncio.to_thread(logs_kappa, "copy", part.url, data, "--json")
+        assert (copied.status, bool(copied.json["appended"])) == (0, appended), copied.err
+        assert {"matcher", "fallback"} <= set(copied.json["groups"])
+        assert copied.json["again"] == {}
+    assert await asyncio.to_thread(facts, InDirectory(data)) == there
+
+
 async def kappa(*arguments: object) -> subprocess.CompletedProcess[str]:
     return await asyncio.to_thread(
         subprocess.run, [sys.executable, "-m", "agents", *map(str, arguments)],
@@ -370,6 +391,7 @@ async def test_the_commands_talk_to_a_console(bootstrap: str, tmp_path: Path) ->
         assert json.loads(shown.stdout)["answer"] == "180"
         gone = await kappa("feedback", "no-such", "accept", *url)
         assert (gone.returncode, "give its answer_ref" in gone.stderr) == (1, True)
+    await _same_facts(connection, tmp_path / "copy")
     nobody = await kappa("ask", "anything", *url)
     assert nobody.returncode == 4
     missing = await kappa("ask", "anything", "--data", tmp_path)

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from agents.commands.shared import LOG_NAME
 from streams.copying import as_copied
@@ -13,12 +16,13 @@ from streams.topic_plan import Layout
 from streams.topics import TOPIC_NAMES
 from streams.transports import Log, Outgoing
 from streams.transports.embedded import EmbeddedLog
-from tests.kafka.commanded import InDirectory, OnCluster, Said, kappa, on, on_cluster, opened
+from tests.kafka.places import InDirectory, OnCluster, Said, kappa, on, on_cluster, opened
 
 pytestmark = pytest.mark.slow
 
 HELPDESK = Path(__file__).parents[2] / "infra" / "demo" / "helpdesk.jsonl"
 ROWS = 600
+NOW = 1_790_000_000_000_000
 
 
 @pytest.fixture
@@ -277,17 +281,7 @@ def test_a_group_that_lags_reads_no_record_that_it_has_read_into_a_cluster(
     cluster: OnCluster, tmp_path: Path
 ) -> None:
     data = tmp_path / "lagging"
-    data.mkdir()
-
-    async def lag() -> None:
-        log = EmbeddedLog.open(data / LOG_NAME)
-        made = [Outgoing("utterances", f"k{n}", (), b"%d" % n, n * 1000) for n in range(100)]
-        now = [each._replace(timestamp=each.timestamp + 1_790_000_000_000_000) for each in made]
-        await log.publish(now)
-        await log.publish((), group="matcher", positions={"utterances": 40})
-        await log.close()
-
-    asyncio.run(lag())
+    asyncio.run(_lagging(data))
     assert kappa("copy", data, cluster.url).status == 0
 
     async def read(log: Log) -> tuple[set[bytes], set[bytes]]:
@@ -305,6 +299,91 @@ def test_a_group_that_lags_reads_no_record_that_it_has_read_into_a_cluster(
     assert said.status == 0
     assert on(back, read) == (known, new)
 
+
+async def _lagging(data: Path) -> None:
+    data.mkdir()
+    log = EmbeddedLog.open(data / LOG_NAME)
+    made = [Outgoing("utterances", f"k{n}", (), b"%d" % n, NOW + n * 1000) for n in range(100)]
+    await log.publish(made)
+    await log.publish((), group="matcher", positions={"utterances": 40})
+    await log.close()
+
+
+def test_a_group_at_work_is_not_moved(cluster: OnCluster, tmp_path: Path) -> None:
+    asyncio.run(_lagging(tmp_path / "data"))
+
+    async def while_at_work(log: Log) -> Said:
+        member = await log.subscribe("matcher", ("utterances",))
+        async with asyncio.timeout(30):
+            while not member.is_assigned:
+                await member.poll(1)
+        copying = ("copy", tmp_path / "data", cluster.url)
+        return await asyncio.to_thread(kappa, *copying)
+
+    said = on(cluster, while_at_work)
+    assert (said.status, said.out) == (2, "")
+    assert "stop its agents first" in said.err
+    done = kappa("copy", tmp_path / "data", cluster.url)
+    assert (done.status, done.out) == (0, "0 records copied, 100 were there\n")
+
+
+# --- what the source has deleted ------------------------------------------------------------------
+
+
+async def _delete(cluster: OnCluster, topic: str, keep: int) -> None:
+    """Delete all but the last records of each partition of a topic, as retention does."""
+    connection = cluster.connection
+    async with opened(cluster) as log:
+        ends = await log.ends((topic,))
+    admin = AIOKafkaAdminClient(**connection.client())
+    await admin.start()
+    try:
+        await admin.delete_records(
+            {
+                TopicPartition(connection.named(topic), number): RecordsToDelete(max(0, end - keep))
+                for (_, number), end in ends.items()
+            }
+        )
+    finally:
+        await admin.close()
+
+
+def test_a_copy_keeps_what_its_source_deletes(
+    simulated: InDirectory, cluster: OnCluster, tmp_path: Path
+) -> None:
+    archive = InDirectory(tmp_path / "archive")
+    kappa("copy", simulated.data, cluster.url)
+    kappa("copy", cluster.url, archive.data)
+    before = by_topic(on(archive, by_place))
+    asyncio.run(_delete(cluster, "utterances", keep=20))
+    new = Outgoing("utterances", "new", (), b"new", NOW)
+    on(cluster, lambda log: log.publish([new]))
+    again = kappa("copy", cluster.url, archive.data, "--json")
+    assert (again.status, again.json["appended"]) == (0, {"utterances": 1}), again.err
+    after = by_topic(on(archive, by_place))
+    assert after["utterances"] == [*before["utterances"], new]
+    asyncio.run(_delete(cluster, "utterances", keep=0))
+    on(cluster, lambda log: log.publish([new._replace(value=b"%d" % n) for n in range(9)]))
+    gap = kappa("copy", cluster.url, archive.data)
+    assert gap.status == 1
+    assert "what followed on it is deleted in the source" in gap.err
+
+
+def test_a_decision_whose_utterance_retention_has_taken_is_not_judged(
+    simulated: InDirectory, cluster: OnCluster
+) -> None:
+    kappa("copy", simulated.data, cluster.url)
+    asyncio.run(_delete(cluster, "utterances", keep=50))
+    said = cluster.kappa("replay", "--json")
+    gone = {"its utterance is not in the log, or no longer": ROWS - 150}
+    assert (said.status, said.json["not_judged"], said.json["identical"]) == (3, gone, 150)
+    asyncio.run(_delete(cluster, "matches", keep=0))
+    left = cluster.kappa("replay", "--json").json
+    assert left["without_decision"] + left["identical"] == 150
+    assert left["without_decision"] > 0
+
+
+# --- wrong use ------------------------------------------------------------------------------------
 
 BAD_COPIES: list[tuple[str, str, str, int, str]] = [
     ("no-such-directory", "no-such", "{url}", 2, "no log here"),

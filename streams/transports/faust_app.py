@@ -185,6 +185,8 @@ class FaustSubscription:
         await self.app.stop()
 
     def _refuse_lost(self) -> None:
+        if (crash := self.app.crash_reason) is not None:
+            raise explained(self.log.connection, crash) from crash
         if self._is_lost:
             raise Fenced(f"{self.app.conf.id}: another member may work now")
 

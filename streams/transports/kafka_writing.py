@@ -22,6 +22,7 @@ class Producer:
         self.connection = connection
         self.counts = counts
         self.made = made
+        self.has_gap = False
 
     @property
     def is_dead(self) -> bool:
@@ -56,8 +57,13 @@ class Producer:
             await self._send_to(self.connection.named(topic), partition, records, futures)
             probe("sending")
         for future in futures:
-            future.add_done_callback(_seen)
+            future.add_done_callback(self._stored)
         return futures
+
+    def _stored(self, future: Any) -> None:
+        """Look at every batch's fate: nobody awaits it when another one has failed first."""
+        if future.cancelled() or future.exception() is not None:
+            self.has_gap = True
 
     def _partition(self, out: Outgoing, cause: int | None) -> int:
         count = self.counts[out.topic]
@@ -90,12 +96,6 @@ class Producer:
     async def _send_large(self, topic: str, partition: int, fields: dict[str, Any]) -> Any:
         fields["timestamp_ms"] = fields.pop("timestamp")
         return await self.made.send(topic, partition=partition, **fields)
-
-
-def _seen(future: Any) -> None:
-    """Look at the exception of a batch that nobody awaits because another one failed first."""
-    if not future.cancelled():
-        future.exception()
 
 
 async def producing(

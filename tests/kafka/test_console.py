@@ -41,8 +41,8 @@ from streams.transports.kafka_admin import apply
 from streams.transports.kafka_connection import KafkaConnection
 from tests.agents.test_replay import decided
 from tests.agents.worlds import asked, minutes, registry_of
-from tests.kafka.commanded import InDirectory, OnCluster, Said, Where
-from tests.kafka.commanded import kappa as kappa_here
+from tests.kafka.places import InDirectory, OnCluster, Said, Where
+from tests.kafka.places import kappa as logs_kappa
 
 pytestmark = pytest.mark.slow
 
@@ -336,7 +336,7 @@ async def _same_facts(connection: KafkaConnection, data: Path) -> None:
     assert there[0].json["identical"] == there[0].json["decisions"] >= 3
     assert there[0].json["without_decision"] == 0
     for appended in (True, False):
-        copied = await asyncio.to_thread(kappa_here, "copy", part.url, data, "--json")
+        copied = await asyncio.to_thread(logs_kappa, "copy", part.url, data, "--json")
         assert (copied.status, bool(copied.json["appended"])) == (0, appended), copied.err
         assert {"matcher", "fallback"} <= set(copied.json["groups"])
         assert copied.json["again"] == {}

@@ -16,7 +16,7 @@ from streams.topic_plan import Layout
 from streams.topics import TOPIC_NAMES
 from streams.transports import Log, Outgoing
 from streams.transports.embedded import EmbeddedLog
-from tests.kafka.commanded import InDirectory, OnCluster, Said, kappa, on, on_cluster, opened
+from tests.kafka.places import InDirectory, OnCluster, Said, kappa, on, on_cluster, opened
 
 pytestmark = pytest.mark.slow
 

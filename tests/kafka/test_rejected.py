@@ -12,7 +12,7 @@ from streams.codec import REJECTED_LIMIT, decode, encode, rejected
 from streams.events import Event, RecordRejected, UtteranceAsked
 from streams.transports import Headers, Log, Record
 from tests.agents.worlds import asked, minutes, registry_of
-from tests.kafka.commanded import InDirectory, Said, Where, on, on_cluster
+from tests.kafka.places import InDirectory, Said, Where, on, on_cluster
 
 pytestmark = pytest.mark.slow
 

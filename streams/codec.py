@@ -3,12 +3,6 @@
     event ──encode──▶ Outgoing ──transport──▶ Record ──decode──▶ event | Undecodable
     foreign text or JSON ──sanitize, sanitize_json──▶ what an event may hold
 
-Why the codec looks at numbers and depth itself: pydantic reads `NaN`, `Infinity` and `1e999` into a
-JSON field without complaint and writes all three as `null`, so that a record would come back as
-another event; it writes whole numbers and nestings that it refuses to read. Therefore `encode`,
-`decode` and `sanitize_json` ask the same question of every value, and a value that passed one of
-them passes the others.
-
 Key order of JSON objects is kept, not sorted: an answer comes back as its author wrote it, and
 encoding a decoded record gives its bytes again when those bytes came from `encode`.
 
@@ -20,19 +14,23 @@ a field's type rules out is not looked for, and the headers that `encode` writes
 """
 
 import base64
-import math
-import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from operator import attrgetter
-from typing import Any, Literal, Union, cast, get_args, get_origin
 
 import orjson
 from pydantic import JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from streams.events import Event, Part, RecordRejected
+from streams.carried import (
+    DEPTH_LIMIT,
+    INEXACT,
+    NUMERIC,
+    json_problem,
+    part_problem,
+    shown,
+)
+from streams.events import Event, RecordRejected, Trusted
 from streams.topics import EVENT_TYPES, TOPIC_OF, Key
 from streams.transports import Headers, Outgoing, Record
 
@@ -41,12 +39,6 @@ VALUE_LIMIT = 1_048_576
 
 REJECTED_LIMIT = 720 * 1024
 """Most bytes of a rejected value that are kept: as base64 they fit into VALUE_LIMIT."""
-
-DEPTH_LIMIT = 64
-"""Most lists and objects inside one another in a JSON field; events may nest such fields again."""
-
-WHOLE_NUMBER_BITS = 14_000
-"""Most bits of a whole number; Python and pydantic read no more than 4,300 digits."""
 
 REASON_LIMIT = 500
 """Most code points of the reason of an Undecodable."""
@@ -57,7 +49,6 @@ ECHOED = ("correlation-id", "reply-topic", "traceparent", "tracestate")
 _ECHOED = frozenset(ECHOED)
 _OWN = frozenset(("event", "schema", "utterance"))
 _PROBLEMS_SHOWN = 3
-_PLAIN, _NESTED = (str, bool), (dict, list)
 _SHORT = 4000
 """A record of fewer bytes holds no whole number above WHOLE_NUMBER_BITS: they have 4,215 digits."""
 
@@ -79,6 +70,7 @@ class _Form:
     event: tuple[str, bytes]
     schema: tuple[str, bytes]
     validate: Callable[..., Event]
+    is_exact: bool
 
 
 _FORMS: Mapping[type[Event], _Form] = {
@@ -89,6 +81,7 @@ _FORMS: Mapping[type[Event], _Form] = {
         ("event", kind.__name__.encode()),
         ("schema", str(kind.schema_version).encode()),
         kind.__pydantic_validator__.validate_json,
+        not INEXACT[kind],
     )
     for kind, topic in TOPIC_OF.items()
 }
@@ -97,8 +90,9 @@ _WRITTEN: Mapping[tuple[object, ...], _Form] = {
 }
 """Event types by their topic and the two headers with which `encode` begins a record."""
 
+_dumps = orjson.dumps
 _fields = attrgetter("__dict__")
-"""Gives orjson the fields of a Part inside an event."""
+"""Gives orjson the fields of a part inside an event."""
 
 
 _new = object.__new__
@@ -117,20 +111,25 @@ def encode(event: Event, *, timestamp: int, headers: Headers = ()) -> Outgoing:
     surrogate, too deep, too long) and for `headers` that repeat one of the codec's own; TypeError
     for an event type that is on no topic.
     """
-    kind = event.__class__
-    form = _FORMS.get(kind)
+    form = _FORMS.get(event.__class__)
     if form is None:
-        raise TypeError(f"{kind.__name__} is on no topic")
+        raise TypeError(f"{type(event).__name__} is on no topic")
     for name, _ in headers:
         if name in _OWN:
             clashing = [name for name, _ in headers if name in _OWN]
             raise ValueError(f"headers {clashing!r} are the codec's own; pass passthrough(headers)")
-    value = _json_of(event)
+    fields = event.__dict__
+    if event.__pydantic_fields_set__.__class__ is not Trusted:
+        _raise(form, part_problem(event, INEXACT))
+    try:
+        value = _dumps(fields, _fields)
+    except TypeError:  # a whole number beyond 64 bits, a lone surrogate
+        value = _pydantic_json(event, form)
     if len(value) > VALUE_LIMIT:
         raise ValueError(
-            f"{kind.__name__} cannot be encoded: {len(value)} bytes; the limit is {VALUE_LIMIT}"
+            f"{form.name} cannot be encoded: {len(value)} bytes; the limit is {VALUE_LIMIT}"
         )
-    subject = event.__dict__.get("utterance_id")
+    subject = fields.get("utterance_id")
     if subject is None:
         own: Headers = (form.event, form.schema, *headers)
     else:
@@ -144,19 +143,17 @@ def encode(event: Event, *, timestamp: int, headers: Headers = ()) -> Outgoing:
     return made
 
 
-def _json_of(event: Event) -> bytes:
-    """Return the JSON of an event, or raise ValueError."""
-    if not (problem := _part_problem(event, _INEXACT)):
-        try:
-            return orjson.dumps(event.__dict__, _fields)
-        except TypeError:  # a whole number beyond 64 bits, a lone surrogate, too deep
-            problem = _part_problem(event, _NUMERIC)
-    if not problem:
-        try:
-            return event.__pydantic_serializer__.to_json(event)
-        except PydanticSerializationError as error:
-            problem = str(error)
-    raise ValueError(f"{event.__class__.__name__} cannot be encoded: {problem}")
+def _pydantic_json(event: Event, form: _Form) -> bytes:
+    _raise(form, part_problem(event, NUMERIC))
+    try:
+        return event.__pydantic_serializer__.to_json(event)
+    except PydanticSerializationError as error:
+        raise ValueError(f"{form.name} cannot be encoded: {error}") from error
+
+
+def _raise(form: _Form, problem: str | None) -> None:
+    if problem:
+        raise ValueError(f"{form.name} cannot be encoded: {problem}")
 
 
 def decode(record: Record) -> Event | Undecodable:
@@ -177,7 +174,9 @@ def decode(record: Record) -> Event | Undecodable:
         event = form.validate(record.value, strict=True)
     except ValidationError as error:
         return Undecodable(_explained(form.name, error))
-    if problem := _part_problem(event, _INEXACT if size < _SHORT else _NUMERIC):
+    if form.is_exact and size < _SHORT:
+        return event
+    if problem := part_problem(event, INEXACT if size < _SHORT else NUMERIC):
         return Undecodable(_cut(f"{form.name}: {problem}"))
     return event
 
@@ -189,16 +188,16 @@ def _named(record: Record) -> _Form | Undecodable:
         return name
     kind = EVENT_TYPES.get(name)
     if kind is None:
-        return Undecodable(f"unknown event type {_shown(name)}")
+        return Undecodable(f"unknown event type {shown(name)}")
     form = _FORMS[kind]
     if form.topic != record.topic:
-        return Undecodable(f"{name} belongs on {form.topic!r}, not on {_shown(record.topic)}")
+        return Undecodable(f"{name} belongs on {form.topic!r}, not on {shown(record.topic)}")
     schema = _text(record.headers, "schema")
     if isinstance(schema, Undecodable):
         return schema
     if not is_readable(schema, kind.schema_version):
         return Undecodable(
-            f"schema {_shown(schema)} of {name} is not readable; known is {kind.schema_version}"
+            f"schema {shown(schema)} of {name} is not readable; known is {kind.schema_version}"
         )
     if len(record.value) > VALUE_LIMIT:
         return Undecodable(f"value has {len(record.value)} bytes; the limit is {VALUE_LIMIT}")
@@ -216,7 +215,11 @@ def is_readable(schema: str, known: int) -> bool:
 
 def passthrough(headers: Headers) -> Headers:
     """Return the headers that are echoed on whatever follows from a record, in their order."""
-    return tuple([header for header in headers if header[0] in _ECHOED])
+    echoed: Headers = ()
+    for header in headers:
+        if header[0] in _ECHOED:
+            echoed += (header,)
+    return echoed
 
 
 def rejected(record: Record, reason: str) -> RecordRejected:
@@ -258,7 +261,7 @@ def sanitize_json(value: object) -> JsonValue:
     that is not null, bool, number, text, list or dict by text, nesting deeper than DEPTH_LIMIT,
     whole numbers above WHOLE_NUMBER_BITS, two keys that would become one.
     """
-    if problem := _json_problem(value, DEPTH_LIMIT):
+    if problem := json_problem(value, DEPTH_LIMIT):
         raise ValueError(f"value{problem}")
     return _sanitized(value)
 
@@ -277,106 +280,6 @@ def _sanitized(value: object) -> JsonValue:
         case None | bool() | int() | float():
             return value
     raise AssertionError(f"_json_problem let {value!r} pass")
-
-
-_LookedAt = Mapping[type[Part], tuple[str, ...]]
-"""The fields of each part that may hold a value which JSON cannot carry."""
-
-
-@cache
-def _looked_at(part: type[Part], plain: frozenset[object]) -> tuple[str, ...]:
-    """Return the fields of `part` whose types have other values than those of `plain` types."""
-    return tuple(
-        name for name, field in part.model_fields.items() if not _is_plain(field.annotation, plain)
-    )
-
-
-def _is_plain(annotation: Any, plain: frozenset[object]) -> bool:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType, tuple, dict):
-        return all(_is_plain(each, plain) for each in arguments if each is not ...)
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        return not _looked_at(annotation, plain)
-    return origin is Literal or annotation in plain
-
-
-def _parts(annotation: Any) -> Iterator[type[Part]]:
-    """Yield every part that a value of this type may be or hold."""
-    if isinstance(annotation, type) and issubclass(annotation, Part):
-        yield annotation
-        for field in annotation.model_fields.values():
-            yield from _parts(field.annotation)
-    for each in get_args(annotation):
-        yield from _parts(each)
-
-
-_TEXTS = frozenset((str, bool, type(None)))
-_PARTS = frozenset(part for kind in TOPIC_OF for part in _parts(kind))
-_NUMERIC: _LookedAt = {part: _looked_at(part, _TEXTS) for part in _PARTS}
-_INEXACT: _LookedAt = {part: _looked_at(part, _TEXTS | {int}) for part in _PARTS}
-"""Without whole numbers, where their size is beyond doubt."""
-
-
-def _part_problem(part: Part, looked_at: _LookedAt) -> str | None:
-    """Say where and why `part` holds a value that JSON cannot carry; None when it holds none."""
-    fields = part.__dict__
-    for name in looked_at[part.__class__]:
-        value = fields[name]
-        if value.__class__ is not str and (problem := _field_problem(value, looked_at)):
-            return f"{name}{problem}"
-    return None
-
-
-def _field_problem(value: object, looked_at: _LookedAt) -> str | None:
-    if isinstance(value, tuple):
-        for index, item in enumerate(value):
-            if item.__class__ in looked_at:  # asking the metaclass of models takes a microsecond
-                if problem := _part_problem(item, looked_at):
-                    return f"[{index}].{problem}"
-            elif problem := _field_problem(item, looked_at):
-                return f"[{index}]{problem}"
-        return None
-    if value.__class__ in looked_at:
-        problem = _part_problem(cast(Part, value), looked_at)
-        return problem and f".{problem}"
-    return _json_problem(value, DEPTH_LIMIT)
-
-
-def _json_problem(value: object, room: int) -> str | None:
-    """Say where and why JSON cannot carry `value` within `room` levels, as `[2].key: why`.
-
-    Questions in the order of what answers are; a `match` takes thrice the time.
-    """
-    if value is None or isinstance(value, _PLAIN):
-        return None
-    if isinstance(value, _NESTED):
-        if not room:
-            return f": nested deeper than {DEPTH_LIMIT}"
-        if isinstance(value, dict):
-            return _object_problem(value, room - 1)
-        return _list_problem(value, room - 1)
-    if isinstance(value, float):
-        return None if math.isfinite(value) else ": not a finite number"
-    if isinstance(value, int):
-        fits = value.bit_length() <= WHOLE_NUMBER_BITS
-        return None if fits else f": more than {WHOLE_NUMBER_BITS} bits"
-    return f": {type(value).__name__} is not a JSON type"
-
-
-def _list_problem(value: Sequence[object], room: int) -> str | None:
-    for index, item in enumerate(value):
-        if item.__class__ is not str and (problem := _json_problem(item, room)):
-            return f"[{index}]{problem}"
-    return None
-
-
-def _object_problem(value: Mapping[object, object], room: int) -> str | None:
-    for key, item in value.items():
-        if not isinstance(key, str):
-            return f": key {_shown(str(key))} is not text"
-        if item.__class__ is not str and (problem := _json_problem(item, room)):
-            return f".{key[:40]}{problem}"
-    return None
 
 
 def _text(headers: Headers, name: str) -> str | Undecodable:
@@ -400,10 +303,6 @@ def _explained(name: str, error: ValidationError) -> str:
         for problem in problems[:_PROBLEMS_SHOWN]
     )
     return _cut(f"{len(problems)} invalid fields of {name}: {shown}")
-
-
-def _shown(text: str) -> str:
-    return ascii(text if len(text) <= 60 else f"{text[:60]}…")
 
 
 def _cut(reason: str) -> str:

@@ -20,16 +20,15 @@ class Topic:
     doc: str
 
 
-def _field(*names: str) -> Key:
-    """The key is the first of these fields that the event has and that has a value."""
+def _field(name: str, otherwise: str | None = None) -> Key:
+    """The key is this field; where an event has none, or it has no value, the other one."""
 
     def key(event: e.Event) -> str | None:
         fields = event.__dict__  # where there is none, `getattr` would ask pydantic, for long
-        for name in names:
-            value = fields.get(name)
-            if value is not None:
-                return str(value)
-        return None
+        value = fields.get(name)
+        if value is None and otherwise is not None:
+            value = fields.get(otherwise)
+        return None if value is None else str(value)
 
     return key
 

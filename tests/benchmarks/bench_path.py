@@ -23,8 +23,9 @@ from streams.events import AnswerGiven, Event, UtteranceAsked
 from streams.transports import Outgoing, Record
 from tests.benchmarks.path_stream import TENANT, families, registry_of, texts
 
-BATCH = 1000
-BATCHES = 30
+WARM_UP = 20_000
+BATCH = 64
+BATCHES = 400
 AUDIT_RATE = 0.03
 STAGES = ("decode", "lex", "lookup", "program", "events", "encode")
 
@@ -111,7 +112,7 @@ def main() -> None:
     print(f"{'audits':8}" + "".join(f"{name:>9}" for name in (*STAGES, "sum", "path")) + "  µs CPU")
     for name, rate in (("without", 0.0), ("with", AUDIT_RATE)):
         state = state_of(registry, rate, DEFAULT)
-        handled(state, records(list(islice(lines, BATCH))))  # what is made once, on first use
+        handled(state, records(list(islice(lines, WARM_UP))))  # what is made once, on first use
         spent: list[dict[str, float]] = []
         for _ in range(BATCHES):
             spent.append(stages(state, records(list(islice(lines, BATCH)))))

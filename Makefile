@@ -43,9 +43,10 @@ kafka-stop: .venv/base  ## stop whatever of these runs
 eval: .venv/base  ## coverage and risk on the development streams in ../shared
 	$(BIN)/python -m tests.evaluation.streams
 
-bench: .venv/base  ## the embedded log's and the matcher's speed
+bench: .venv/base  ## the embedded log's, the matcher's and the whole path's speed
 	$(BIN)/python -m tests.benchmarks.bench_embedded
 	$(BIN)/python -m tests.benchmarks.bench_matcher
+	$(BIN)/python -m tests.benchmarks.bench_path
 
 demo-log: .venv/base  ## make the bundled log anew
 	$(BIN)/python -m agents.teachers.helpdesk_log > infra/demo/helpdesk.jsonl

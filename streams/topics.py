@@ -49,11 +49,12 @@ class Topic:
 
 
 def _field(*names: str) -> Key:
-    """The key is the first of these fields that has a value."""
+    """The key is the first of these fields that the event has and that has a value."""
 
     def key(event: e.Event) -> str | None:
+        fields = event.__dict__  # where there is none, `getattr` would ask pydantic, for long
         for name in names:
-            value = getattr(event, name, None)
+            value = fields.get(name)
             if value is not None:
                 return str(value)
         return None

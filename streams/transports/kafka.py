@@ -98,7 +98,11 @@ class _Producer:
         for cause, outgoing in handled:
             for out in outgoing:
                 place = (out.topic, self._partition(out, cause))
-                places.setdefault(place, []).append(out)
+                found = places.get(place)
+                if found is None:
+                    places[place] = [out]
+                else:
+                    found.append(out)
         futures: list[Any] = []
         for (topic, partition), records in places.items():
             await self._send_to(self.connection.named(topic), partition, records, futures)
@@ -115,27 +119,23 @@ class _Producer:
         self, topic: str, partition: int, records: Sequence[Outgoing], futures: list[Any]
     ) -> None:
         batch = self.made.create_batch()
-        for out in records:
-            fields = {
-                "key": None if out.key is None else out.key.encode(),
-                "value": out.value,
-                "timestamp": out.timestamp // 1000,
-                "headers": list(out.headers),
-            }
-            if batch.append(**fields) is not None:
+        for _, text, headers, value, timestamp in records:
+            key = None if text is None else text.encode()
+            time, given = timestamp // 1000, list(headers)
+            if batch.append(key=key, value=value, timestamp=time, headers=given) is not None:
                 continue
             if batch.record_count():
                 futures.append(await self.made.send_batch(batch, topic, partition=partition))
             batch = self.made.create_batch()
-            if batch.append(**fields) is None:
-                futures.append(await self._send_large(topic, partition, fields))
+            if batch.append(key=key, value=value, timestamp=time, headers=given) is None:
+                futures.append(
+                    await self.made.send(
+                        topic, value, key, partition, timestamp_ms=time, headers=given
+                    )
+                )
                 batch = self.made.create_batch()
         if batch.record_count():
             futures.append(await self.made.send_batch(batch, topic, partition=partition))
-
-    async def _send_large(self, topic: str, partition: int, fields: dict[str, Any]) -> Any:
-        fields["timestamp_ms"] = fields.pop("timestamp")
-        return await self.made.send(topic, partition=partition, **fields)
 
 
 class _Turns(ConsumerRebalanceListener):
@@ -290,7 +290,7 @@ class KafkaSubscription:
     ) -> None:
         await producer.made.begin_transaction()
         self.log.probe("begun")
-        outgoing = [(one.record.partition, one.outgoing) for one in handled]
+        outgoing = [(record.partition, made) for record, made in handled]
         futures = await producer.send(outgoing, self.log.probe)
         self.log.probe("sent")
         self._pulse.beat()

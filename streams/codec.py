@@ -96,7 +96,7 @@ _WRITTEN: Mapping[tuple[object, ...], _Form] = {
 
 _dumps = orjson.dumps
 _fields = attrgetter("__dict__")
-"""Gives orjson the fields of a part inside an event."""
+"""Gives orjson the fields of a Part inside an event."""
 
 
 def encode(event: Event, *, timestamp: int, headers: Headers = ()) -> Outgoing:

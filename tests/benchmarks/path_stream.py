@@ -187,10 +187,11 @@ class Family:
     words: Words
 
 
-def families(rng: random.Random) -> list[Family]:
-    """Return `FAMILIES` different families."""
+def families(rng: random.Random, count: int = FAMILIES) -> list[Family]:
+    """Return so many families, different in all or most of verb, noun, shape, unit and place."""
     made: list[Family] = []
-    pairs = rng.sample(list(product(VERBS, NOUNS)), FAMILIES)
+    pairs = list(product(VERBS, NOUNS))
+    pairs = rng.sample(pairs * (1 + (count - 1) // len(pairs)), count)
     for number, (verb, noun) in enumerate(pairs):
         shape = SHAPES[number % len(SHAPES)]
         words = Words(verb, noun, rng.choice(UNITS), rng.choice(PLACES), rng.randrange(2, 5000))

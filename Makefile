@@ -6,7 +6,8 @@ BIN := .venv/bin
 KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench demo-log clean
+.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench bench-kafka \
+	demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -43,9 +44,14 @@ kafka-stop: .venv/base  ## stop whatever of these runs
 eval: .venv/base  ## coverage and risk on the development streams in ../shared
 	$(BIN)/python -m tests.evaluation.streams
 
-bench: .venv/base  ## the embedded log's and the matcher's speed
+bench: .venv/base  ## the embedded log's, the matcher's and the whole path's speed
 	$(BIN)/python -m tests.benchmarks.bench_embedded
 	$(BIN)/python -m tests.benchmarks.bench_matcher
+	$(BIN)/python -m tests.benchmarks.bench_path
+
+bench-kafka: .venv/dev  ## the agents on Kafka against raw aiokafka and two frameworks; about a quarter of an hour
+	$(PIP) install -c infra/constraints.txt -e '.[bench]'
+	$(BIN)/python -m tests.benchmarks.bench_kafka
 
 demo-log: .venv/base  ## make the bundled log anew
 	$(BIN)/python -m agents.teachers.helpdesk_log > infra/demo/helpdesk.jsonl

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from agents.answer_ref import AnswerRef, write_answer_ref
+from agents.answer_ref import answer_ref_text
 from agents.node import Decider
 from agents.registries import revision_of, taken
 from artifacts.grammar.lexer import Tokens, lex
@@ -22,8 +22,10 @@ from streams.events import (
     MatchAbstained,
     Revision,
     SlotValue,
+    Trusted,
     UtteranceAsked,
     VersionChanged,
+    trusted,
 )
 from streams.signing import ANYONE, Trust
 
@@ -82,72 +84,90 @@ def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:
 
 def shown(value: Value) -> str | bool:
     """Return a slot's value as it is shown and logged: numbers as text, exact."""
+    if value.__class__ is int:  # nearly always; the union below is made anew at each call
+        return str(value)
     return value if isinstance(value, str | bool) else show_number(value)
 
 
+_SLOT = Trusted(SlotValue.model_fields)
+_AUDIT = Trusted(AuditAsked.model_fields)
+_ABSTAINED = Trusted(MatchAbstained.model_fields)
+_ANSWER = Trusted(AnswerGiven.model_fields.keys() - {"origin", "hat"})
+"""The fields of each event that are given, not left to their defaults."""
+
+
 def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
-    entry = hit.found.entry
-    digest = entry.artifact.digest
-    bound = sorted(hit.found.reading.bindings.values(), key=lambda b: (b.start, b.slot))
-    ref = AnswerRef(
-        asked.tenant, asked.utterance_id, entry.family, entry.version, digest, asked.text
-    )
-    answer = AnswerGiven(
-        utterance_id=asked.utterance_id,
-        tenant=asked.tenant,
-        session=asked.session,
-        text=asked.text,
-        answer=hit.computed.answer,
-        family=entry.family,
-        version=entry.version,
-        digest=digest,
-        revision=state.revision,
-        slots=tuple(
-            SlotValue(
-                slot=b.slot,
-                kind=b.kind,
-                start=b.start,
-                end=b.end,
-                text=b.spelling,
-                value=shown(b.value),
-            )
-            for b in bound
-        ),
-        readings=hit.readings,
-        cost=hit.computed.cost,
-        answer_ref=write_answer_ref(ref),
-    )
+    found, computed = hit.found, hit.computed
+    entry, answer = found.entry, computed.answer
+    family, version, digest = entry.family, entry.version, entry.artifact.digest
+    utterance_id, tenant, text = asked.utterance_id, asked.tenant, asked.text
+    slots: tuple[SlotValue, ...] = ()
+    for bound in found.reading.bindings.values():
+        value = bound.value
+        fields = {
+            "slot": bound.slot,
+            "kind": bound.kind,
+            "start": bound.start,
+            "end": bound.end,
+            "text": bound.spelling,
+            "value": value if value.__class__ is str else shown(value),
+        }
+        slots += (trusted(SlotValue, fields, _SLOT),)
+    fields = {
+        "utterance_id": utterance_id,
+        "tenant": tenant,
+        "session": asked.session,
+        "text": text,
+        "answer": answer,
+        "family": family,
+        "version": version,
+        "digest": digest,
+        "revision": state.revision,
+        "slots": slots,
+        "readings": hit.readings,
+        "cost": computed.cost,
+        "answer_ref": answer_ref_text(tenant, utterance_id, family, version, digest, text),
+        "origin": "family",
+        "hat": False,
+    }
+    given = trusted(AnswerGiven, fields, _ANSWER)
     if state.audit_rate <= 0:
-        return (answer,)
-    return (
-        answer,
-        AuditAsked(
-            utterance_id=asked.utterance_id,
-            tenant=asked.tenant,
-            text=asked.text,
-            answer=hit.computed.answer,
-            family=entry.family,
-            version=entry.version,
-            digest=digest,
-            probability=state.audit_rate,
-        ),
-    )
+        return (given,)
+    fields = {
+        "utterance_id": utterance_id,
+        "tenant": tenant,
+        "text": text,
+        "answer": answer,
+        "family": family,
+        "version": version,
+        "digest": digest,
+        "probability": state.audit_rate,
+    }
+    return (given, trusted(AuditAsked, fields, _AUDIT))
 
 
 def _abstained(
     state: State, asked: UtteranceAsked, reason: AbstainReason, entries: Sequence[Entry] = ()
 ) -> MatchAbstained:
-    return MatchAbstained(
-        utterance_id=asked.utterance_id,
-        tenant=asked.tenant,
-        session=asked.session,
-        text=asked.text,
-        context=asked.context,
-        asked_at=asked.asked_at,
-        reason=reason,
-        candidates=tuple(f"{entry.family}@{entry.version}" for entry in entries),
-        revision=state.revision,
+    return trusted(
+        MatchAbstained,
+        {
+            "utterance_id": asked.utterance_id,
+            "tenant": asked.tenant,
+            "session": asked.session,
+            "text": asked.text,
+            "context": asked.context,
+            "asked_at": asked.asked_at,
+            "reason": reason,
+            "candidates": _named(entries) if entries else (),
+            "revision": state.revision,
+        },
+        _ABSTAINED,
     )
+
+
+def _named(entries: Sequence[Entry]) -> tuple[str, ...]:
+    return tuple(f"{entry.family}@{entry.version}" for entry in entries)
 
 
 def matcher(audit_rate: float, policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:

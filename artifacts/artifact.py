@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
+from msgspec import Struct
+
 from artifacts.comparators import COMPARATORS, COMPARATORS_VERSION
 from artifacts.grammar.jsonform import grammar_from_json
 from artifacts.grammar.kinds import KINDS_VERSION
@@ -44,8 +46,7 @@ TABLES: Mapping[str, Json] = {
 """The versions of everything outside the document on which an answer depends."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True, gc=False):
     """One way to read a text in a grammar, and what the program makes of it."""
 
     bindings: Bindings

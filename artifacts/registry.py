@@ -4,17 +4,19 @@ The next snapshot shares structure with this one. A change set that does not fit
 unknown artifact, forbidden stage) leaves the snapshot as it is and is reported as a problem.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from immutables import Map
+from msgspec import Struct
 
 from artifacts.artifact import Artifact, Reading
 from artifacts.comparators import public_form
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
-from artifacts.grammar.nfa import TooManyReadings, readings
+from artifacts.grammar.nfa import Assignment, Bindings, TooManyReadings, assignments, bound
+from artifacts.grammar.shapes import Seen, Way, way
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
 from artifacts.stages import STAGES, StageName, may_follow
@@ -64,16 +66,14 @@ class Entry:
         return self.artifact.required
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True, gc=False):
     """A reading of an utterance by a family version."""
 
     entry: Entry
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Struct, frozen=True, gc=False):
     """All serving readings have one answer; `found` is credited with it."""
 
     found: Found
@@ -120,7 +120,8 @@ _EntryKey = tuple[str, str, int]
 class Registry:
     """A snapshot. `ordinal` and `digest` are its revision; the digest chains all change sets.
 
-    `serving` counts the versions that serve, over all scopes.
+    `serving` counts the versions that serve, over all scopes. `seen` is a memo, of shapes and never
+    of texts.
     """
 
     ordinal: int = 0
@@ -128,6 +129,7 @@ class Registry:
     serving: int = 0
     entries: Map[_EntryKey, Entry] = field(default_factory=Map)
     indexes: Map[str, Index[Entry]] = field(default_factory=Map)
+    seen: "Seen[Accepted]" = field(default_factory=Seen, compare=False, repr=False)
 
     def entry(self, scope: str, family: str, version: int) -> Entry | None:
         """Return one family version, or None."""
@@ -156,35 +158,99 @@ class Registry:
 
     def candidates(self, tenant: str, tokens: Tokens) -> list[Entry]:
         """Return the compared versions of the tenant's scopes that may read the utterance."""
+        keys = tokens.present()
         found: list[Entry] = []
         for scope in (tenant, SHARED):
             index = self.indexes.get(scope)
-            if index is not None and not index.tokens.isdisjoint(tokens.keys):
-                found.extend(index.candidates(tokens.keys))
+            if index is not None:
+                found += index.candidates(keys)
         if len(found) > 1:
             found.sort(key=lambda entry: (entry.artifact.digest, entry.scope, entry.key))
         return found
 
     def lookup(self, tenant: str, tokens: Tokens, *, max_candidates: int) -> Lookup:
         """Decide one utterance (DESIGN §3): hit, miss, clash, failure, or too much to decide."""
-        candidates = self.candidates(tenant, tokens)
-        if not candidates:
-            return MISS
-        if len(candidates) > max_candidates:
-            return TooMany()
-        shadows: list[Entry] = []
-        found: list[Found] = []
-        for entry in candidates:
-            if not STAGES[entry.stage].serves:
-                shadowed = readings(entry.artifact.nfa, tokens)
-                if shadowed and not isinstance(shadowed, TooManyReadings):
-                    shadows.append(entry)
-                continue
-            read = entry.artifact.read(tokens)
-            if isinstance(read, TooManyReadings):
+        accepted = self.seen.find(tenant, tokens.words)
+        if accepted is None:
+            candidates = self.candidates(tenant, tokens)
+            if not candidates:
+                return MISS
+            if len(candidates) > max_candidates:
                 return TooMany()
-            found.extend(Found(entry, reading) for reading in read)
-        return _decided(found) if found else Miss(tuple(shadows))
+            accepted = _accepted(candidates, tokens, self.seen.named)
+            if not accepted.ways:
+                return MISS
+            self.seen.remember(tenant, tokens.words, accepted)
+        elif accepted.candidates > max_candidates:
+            return TooMany()
+        if accepted.only is None:
+            return _read(accepted, tokens)
+        entry, way = accepted.only
+        bindings = way.bindings(tokens)
+        if bindings is None:
+            return MISS
+        outcome = entry.artifact.run(bindings)
+        if outcome.__class__ is Computed:
+            return Hit(Found(entry, Reading(bindings, outcome)), outcome, 1)
+        return AllFailed((entry,))
+
+
+Ways = Way | tuple[Assignment, ...] | TooManyReadings
+
+
+class Accepted(Struct, frozen=True):
+    """What the automata make of all texts of one shape, in the order of the candidates.
+
+    `candidates` counts those that were tried; those that accept nothing have no ways.
+    """
+
+    candidates: int
+    ways: tuple[tuple[Entry, Ways], ...]
+    only: tuple[Entry, Way] | None
+    """What there nearly always is: one serving version with one way."""
+
+
+def _accepted(candidates: Sequence[Entry], tokens: Tokens, named: Collection[str]) -> Accepted:
+    keys = tokens.keys
+    found: list[tuple[Entry, Ways]] = []
+    for entry in candidates:
+        nfa = entry.artifact.nfa
+        ways = assignments(nfa, keys)
+        if isinstance(ways, TooManyReadings) or len(ways) > 1:
+            found.append((entry, ways))
+        elif ways:
+            found.append((entry, way(nfa, ways[0], tokens, named)))
+    return Accepted(len(candidates), tuple(found), _only(found))
+
+
+def _only(found: Sequence[tuple[Entry, Ways]]) -> tuple[Entry, Way] | None:
+    match found:
+        case [(entry, Way() as way)] if STAGES[entry.stage].serves:
+            return entry, way
+    return None
+
+
+def _bindings(entry: Entry, ways: Ways, tokens: Tokens) -> Sequence[Bindings] | TooManyReadings:
+    if isinstance(ways, Way):
+        bindings = ways.bindings(tokens)
+        return () if bindings is None else (bindings,)
+    return ways if isinstance(ways, TooManyReadings) else bound(entry.artifact.nfa, ways, tokens)
+
+
+def _read(accepted: Accepted, tokens: Tokens) -> Lookup:
+    shadows: list[Entry] = []
+    found: list[Found] = []
+    for entry, ways in accepted.ways:
+        readings = _bindings(entry, ways, tokens)
+        if not STAGES[entry.stage].serves:
+            if readings and not isinstance(readings, TooManyReadings):
+                shadows.append(entry)
+            continue
+        if isinstance(readings, TooManyReadings):
+            return TooMany()
+        for bindings in readings:
+            found.append(Found(entry, Reading(bindings, entry.artifact.run(bindings))))
+    return _decided(found) if found else Miss(tuple(shadows)) if shadows else MISS
 
 
 def _decided(found: Sequence[Found]) -> Lookup:
@@ -226,7 +292,7 @@ def changed(
         return Problem("bad-document", "versions", message)
     by_digest: Mapping[str, Artifact] = {artifact.digest: artifact for artifact in artifacts}
     entries, index = registry.entries, registry.indexes.get(scope, Index())
-    serving = registry.serving
+    serving, names = registry.serving, set[str]()
     for change in changes:
         before = entries.get((scope, change.family, change.version))
         problem = _misfit(before, change)
@@ -239,6 +305,7 @@ def changed(
         entry = _entry(scope, change, artifact, before, ordinal, price)
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
+        names |= artifact.nfa.by_key.keys()
         index = index.with_item(entry) if compared else index.without(entry.key)
         serving += STAGES[change.stage].serves - bool(before and STAGES[before.stage].serves)
     return Registry(
@@ -247,6 +314,7 @@ def changed(
         serving,
         entries,
         registry.indexes.set(scope, index),
+        registry.seen.after(names),
     )
 
 

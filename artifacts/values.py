@@ -32,9 +32,9 @@ def digest(value: object) -> str:
 
 def whole(number: Number) -> Number:
     """Return an int for a whole fraction, else the number itself."""
-    if isinstance(number, Fraction) and number.denominator == 1:
-        return number.numerator
-    return number
+    if number.__class__ is int:  # asking whether it is a Fraction asks an abstract class, for long
+        return number
+    return number.numerator if number.denominator == 1 else number
 
 
 def read_number(text: str) -> Number | None:
@@ -43,6 +43,8 @@ def read_number(text: str) -> Number | None:
     >>> read_number("-2.50"), read_number("1e3")
     (Fraction(-5, 2), None)
     """
+    if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS:
+        return int(text)
     digits = text[1:] if text[:1] == "-" else text
     whole_part, dot, decimals = digits.partition(".")
     if not (whole_part.isascii() and whole_part.isdigit()) or len(digits) > MAX_DIGITS:
@@ -51,8 +53,9 @@ def read_number(text: str) -> Number | None:
         return int(text)
     if not (decimals.isascii() and decimals.isdigit()):
         return None
-    sign = -1 if text[0] == "-" else 1
-    return whole(Fraction(sign * int(whole_part + decimals), 10 ** len(decimals)))
+    digits_alone, scale = int(whole_part + decimals), 10 ** len(decimals)
+    number = -digits_alone if text[0] == "-" else digits_alone
+    return Fraction(number, scale) if number % scale else number // scale
 
 
 def show_number(number: Number) -> str:

@@ -48,15 +48,15 @@ class Topic:
     kept: Kept = "for a while"
 
 
-def _field(*names: str) -> Key:
-    """The key is the first of these fields that has a value."""
+def _field(name: str, otherwise: str | None = None) -> Key:
+    """The key is this field; where an event has none, or it has no value, the other one."""
 
     def key(event: e.Event) -> str | None:
-        for name in names:
-            value = getattr(event, name, None)
-            if value is not None:
-                return str(value)
-        return None
+        fields = event.__dict__  # where there is none, `getattr` would ask pydantic, for long
+        value = fields.get(name)
+        if value is None and otherwise is not None:
+            value = fields.get(otherwise)
+        return None if value is None else str(value)
 
     return key
 

@@ -12,7 +12,7 @@ from typing import Literal as OneOf
 
 from artifacts.grammar.lexer import TokenClass, normalize
 from artifacts.grammar.syntax import Alternatives, Node, Repeat, TokenOf, optional, sequence
-from artifacts.values import Number, Value, read_number, show_number, whole
+from artifacts.values import MAX_DIGITS, Number, Value, read_number, show_number, whole
 
 KINDS_VERSION = 1
 CONNECTORS = frozenset({"also", "and", "but", "or", "plus", "then"})
@@ -50,8 +50,9 @@ def _class(*classes: TokenClass, without: frozenset[str] = frozenset()) -> Token
 
 
 def _parse_integer(text: str) -> Number | None:
-    number = read_number(text)
-    return number if isinstance(number, int) and "." not in text else None
+    if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS:
+        return int(text)  # nearly always
+    return read_number(text) if "." not in text else None
 
 
 def _parse_percent(text: str) -> Number | None:

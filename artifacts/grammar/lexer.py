@@ -12,10 +12,12 @@ two Unicode versions disagree.
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from functools import cache
-from itertools import accumulate
-from typing import Literal
+from itertools import accumulate, filterfalse, groupby
+from typing import Literal, cast
+
+from msgspec import Struct
 
 from artifacts.grammar import unicode14
 
@@ -60,19 +62,53 @@ def _unknown() -> re.Pattern[str]:
 _CLASSES: tuple[TokenClass, ...] = ("letters", "digits", "space", "mark")
 
 
-@dataclass(slots=True)  # a value, never changed; frozen would cost the serving path a microsecond
-class Tokens:
-    """A lexed utterance. `keys` are what grammars match: NFC, folded, a blank for a space run."""
+def _ascii_class(character: str) -> TokenClass:
+    if character.isalpha():
+        return "letters"
+    if character.isdigit():
+        return "digits"
+    return "space" if character in _ASCII_SPACES else "mark"
+
+
+_ASCII_CLASSES: Mapping[str, TokenClass] = {
+    chr(code): _ascii_class(chr(code)) for code in range(128)
+}
+
+
+Word = str | tuple[str, ...]
+"""The token keys between two blanks: one, or several (`$20`, `what's`)."""
+
+
+class Tokens(Struct, frozen=True, gc=False):
+    """A lexed utterance, by what stands between its space runs; `several` are the longer words.
+
+    Ten words are twenty tokens, of which ten are blanks: most of the serving path needs none.
+    """
 
     text: str
-    keys: tuple[str, ...]
-    _pieces: list[str] = field(default_factory=list, compare=False, repr=False)
+    words: tuple[Word, ...]
+    several: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What grammars match, in order: NFC, folded, a blank for a space run."""
+        keys: list[str] = []
+        for word in self.words:
+            if word.__class__ is str:
+                keys.append(word)
+            else:
+                keys += word
+            keys.append(" ")
+        return tuple(keys[:-1])
+
+    def present(self) -> frozenset[str]:
+        """Return a set that has every key but the blank."""
+        found = frozenset(self.words).union(*self.several)
+        return cast(frozenset[str], found)  # and the longer words, which do no harm
 
     def pieces(self) -> list[str]:
         """Return the original characters of each token, in order."""
-        if not self._pieces and self.keys:
-            self._pieces.extend(_split(_trimmed(self.text)))
-        return self._pieces
+        return _split(_trimmed(self.text))
 
     def offsets(self) -> list[int]:
         """Return where each token starts in `text`, in code points, and where the last one ends."""
@@ -109,12 +145,9 @@ def token_class(key: str) -> TokenClass:
     ('letters', 'digits', 'mark', 'space')
     """
     first = key[0]
-    if first.isascii():
-        if first.isalpha():
-            return "letters"
-        if first.isdigit():
-            return "digits"
-        return "space" if first in _ASCII_SPACES else "mark"
+    known = _ASCII_CLASSES.get(first)
+    if known is not None:
+        return known
     match = _unicode_pieces().match(first)
     return _CLASSES[(match.lastindex or 4) - 1] if match else "mark"
 
@@ -147,6 +180,15 @@ def literal_keys(text: str) -> tuple[str, ...]:
     )
 
 
+def _tokens(text: str, keys: Iterable[str]) -> Tokens:
+    words: list[Word] = []
+    for is_blank, group in groupby(keys, " ".__eq__):
+        if not is_blank:
+            several = tuple(group)
+            words.append(several[0] if len(several) == 1 else several)
+    return Tokens(text, tuple(words), tuple(word for word in words if isinstance(word, tuple)))
+
+
 def lex(text: str, *, max_code_points: int = MAX_CODE_POINTS) -> Tokens | Unlexable:
     """Return the tokens of `text`, or why it has none. Linear in its length.
 
@@ -155,11 +197,21 @@ def lex(text: str, *, max_code_points: int = MAX_CODE_POINTS) -> Tokens | Unlexa
     """
     if len(text) > max_code_points:
         return "over_limit"
-    if text.isascii():
-        return Tokens(text, literal_keys(text.strip(_ASCII_SPACES)))
-    if _unknown().search(text):
-        return "unknown_character"
-    return Tokens(text, literal_keys(_trimmed(text)))
+    if not text.isascii():
+        if _unknown().search(text):
+            return "unknown_character"
+        return _tokens(text, literal_keys(_trimmed(text)))
+    if not text.isprintable():  # `str.split` would have four separators that are no spaces here
+        return _tokens(text, literal_keys(text.strip(_ASCII_SPACES)))
+    chunks = text.lower().split()
+    words: list[Word] = [*chunks]
+    several: tuple[tuple[str, ...], ...] = ()
+    for chunk in filterfalse(str.isalpha, chunks):
+        if not chunk.isdigit() and len(chunk) > 1:
+            keys = tuple(_FOLDED_PIECES.findall(chunk))
+            words[words.index(chunk)] = keys
+            several += (keys,)
+    return Tokens(text, tuple(words), several)
 
 
 def normalize(text: str) -> str:

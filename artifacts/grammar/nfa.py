@@ -10,6 +10,8 @@ assignments of spans. Backtracking engines were measured to be exponential on `(
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from artifacts.grammar.kinds import KINDS
 from artifacts.grammar.lexer import TokenClass, Tokens, literal_keys, token_class
 from artifacts.grammar.syntax import (
@@ -25,14 +27,14 @@ from artifacts.values import Value
 
 MAX_POSITIONS = 6000
 MAX_READINGS = 32
+PARSE = {kind.name: kind.parse for kind in KINDS.values()}
 
 
 class GrammarTooLarge(Exception):
     """The automaton would pass `MAX_POSITIONS`; the compiler turns it into a problem."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True, gc=False):
     """One slot's value in one reading; the span is in code points of the utterance."""
 
     slot: str
@@ -248,11 +250,13 @@ def _forward(nfa: Nfa, keys: Sequence[str]) -> list[int] | None:
 
 _Span = tuple[int, int, int]
 """Slot occurrence, first token, token after the last."""
+Assignment = tuple[_Span, ...]
+"""What a text's tokens are read as: the spans of its slots, in the order of the text."""
 _Partial = tuple[int, tuple[_Span, ...]]
 """Where the slot now open (to the right) ends, or −1; and the spans already closed."""
 
 
-def _spans(nfa: Nfa, reached: Sequence[int]) -> set[tuple[_Span, ...]] | None:
+def _spans(nfa: Nfa, reached: Sequence[int]) -> set[Assignment] | None:
     """Return all span assignments of an accepted text, or None beyond `MAX_READINGS`."""
     occurrence, follow = nfa.occurrence, nfa.follow
     count = len(reached)
@@ -292,7 +296,7 @@ def _spans(nfa: Nfa, reached: Sequence[int]) -> set[tuple[_Span, ...]] | None:
     return found if len(found) <= MAX_READINGS else None
 
 
-def _only_spans(nfa: Nfa, reached: Sequence[int]) -> tuple[_Span, ...]:
+def _only_spans(nfa: Nfa, reached: Sequence[int]) -> Assignment:
     """Return the spans of a text whose tokens were each reached in one position only."""
     spans: list[_Span] = []
     before, start = -1, 0
@@ -312,41 +316,53 @@ def accepts(nfa: Nfa, tokens: Tokens) -> bool:
     return bool(tokens.keys) and _forward(nfa, tokens.keys) is not None
 
 
-def readings(nfa: Nfa, tokens: Tokens) -> tuple[Bindings, ...] | TooManyReadings:
-    """Return every reading whose slot values their kinds accept, in a fixed order.
+def assignments(nfa: Nfa, keys: Sequence[str]) -> tuple[Assignment, ...] | TooManyReadings:
+    """Return every way in which the token grammar accepts a text, in a fixed order.
 
-    Time is linear in the number of tokens for a given grammar. Readings that bind equal spans to
-    equal slots are one reading.
+    Time is linear in the number of tokens for a given grammar.
     """
-    reached = _forward(nfa, tokens.keys) if tokens.keys else None
+    reached = _forward(nfa, keys) if keys else None
     if reached is None:
         return ()
     if not nfa.slots:
-        return ({},)
-    assignments = _spans(nfa, reached)
-    if assignments is None:
-        return TooManyReadings()
-    pieces, offsets = tokens.pieces(), tokens.offsets()
+        return ((),)
+    found = _spans(nfa, reached)
+    return TooManyReadings() if found is None else tuple(sorted(found))
+
+
+def bound(nfa: Nfa, ways: Sequence[Assignment], tokens: Tokens) -> tuple[Bindings, ...]:
+    """Return the readings among the ways in which a text is accepted: all kinds take their values.
+
+    Readings that bind equal spans to equal slots are one reading. Each binds its slots in the order
+    of the text.
+    """
+    if len(ways) == 1:
+        only = _bind(nfa, ways[0], tokens)
+        return () if only is None else (only,)
     found: dict[tuple[tuple[str, str, int, int], ...], Bindings] = {}
-    for assignment in sorted(assignments):
-        bindings = _bind(nfa, assignment, pieces, offsets)
+    for way in ways:
+        bindings = _bind(nfa, way, tokens)
         if bindings is not None:
             marks = sorted((b.slot, b.kind, b.start, b.end) for b in bindings.values())
             found.setdefault(tuple(marks), bindings)
     return tuple(found.values())
 
 
-def _bind(
-    nfa: Nfa, assignment: tuple[_Span, ...], pieces: Sequence[str], offsets: Sequence[int]
-) -> Bindings | None:
+def readings(nfa: Nfa, tokens: Tokens) -> tuple[Bindings, ...] | TooManyReadings:
+    """Return every reading whose slot values their kinds accept, in a fixed order."""
+    ways = assignments(nfa, tokens.keys)
+    return ways if isinstance(ways, TooManyReadings) else bound(nfa, ways, tokens)
+
+
+def _bind(nfa: Nfa, assignment: Assignment, tokens: Tokens) -> Bindings | None:
+    text, offsets = tokens.text, tokens.offsets()
     bindings: dict[str, Bound] = {}
     for occurrence, first, after in assignment:
         slot = nfa.slots[occurrence]
-        spelling = "".join(pieces[first:after])
-        value = KINDS[slot.kind].parse(spelling)
+        start, end = offsets[first], offsets[after]
+        spelling = text[start:end]
+        value = PARSE[slot.kind](spelling)
         if value is None:
             return None
-        bindings[slot.name] = Bound(
-            slot.name, slot.kind, offsets[first], offsets[after], spelling, value
-        )
+        bindings[slot.name] = Bound(slot.name, slot.kind, start, end, spelling, value)
     return bindings

@@ -89,15 +89,18 @@ def _table_size(sizes: Sequence[int]) -> int:
 
 
 def _add(a: Number, b: Number) -> Number:
-    return whole(a + b)
+    made = a + b
+    return made if made.__class__ is int else whole(made)
 
 
 def _subtract(a: Number, b: Number) -> Number:
-    return whole(a - b)
+    made = a - b
+    return made if made.__class__ is int else whole(made)
 
 
 def _multiply(a: Number, b: Number) -> Number:
-    return whole(a * b)
+    made = a * b
+    return made if made.__class__ is int else whole(made)
 
 
 def _divide(a: Number, b: Number) -> Number | Failure:
@@ -105,11 +108,11 @@ def _divide(a: Number, b: Number) -> Number | Failure:
 
 
 def _floor_divide(a: Number, b: Number) -> Number | Failure:
-    return math.floor(Fraction(a) / b) if b else Failure("division by zero")
+    return a // b if b else Failure("division by zero")
 
 
 def _modulo(a: Number, b: Number) -> Number | Failure:
-    return whole(Fraction(a) % b) if b else Failure("division by zero")
+    return whole(a % b) if b else Failure("division by zero")
 
 
 def _power(a: Number, b: Number) -> Number | Failure:
@@ -170,9 +173,16 @@ def _round(a: Number, places: Number) -> Number | Failure:
     digits = _places(places)
     if digits is None:
         return Failure(f"places are not 0 to {MAX_PLACES}")
-    scaled = Fraction(a) * 10**digits
-    rounded = math.floor(abs(scaled) + Fraction(1, 2))
-    return whole(Fraction(rounded if scaled >= 0 else -rounded, 10**digits))
+    if a.__class__ is int:
+        return a
+    return whole(Fraction(_rounded(a, digits), 10**digits))
+
+
+def _rounded(a: Number, digits: int) -> int:
+    """Return a · 10^digits, rounded; a half goes away from 0."""
+    doubled = 2 * abs(a.numerator) * int(10**digits)
+    rounded = (doubled + a.denominator) // (2 * a.denominator)
+    return rounded if a.numerator >= 0 else -rounded
 
 
 def _equal(a: Number, b: Number) -> bool:
@@ -221,16 +231,15 @@ def _show_fixed(a: Number, places: Number) -> str | Failure:
     digits = _places(places)
     if digits is None:
         return Failure(f"places are not 0 to {MAX_PLACES}")
-    if isinstance(rounded := _round(a, digits), Failure):
-        return rounded
-    shown = show_number(rounded)
-    if digits == 0:
-        return shown
-    before, _, after = shown.partition(".")
-    return f"{before}.{after.ljust(digits, '0')}"
+    rounded = _rounded(a, digits)
+    shown = str(abs(rounded)).rjust(digits + 1, "0")
+    sign = "-" if rounded < 0 else ""
+    return f"{sign}{shown[:-digits]}.{shown[-digits:]}" if digits else f"{sign}{shown}"
 
 
 def _show_decimal(a: Number) -> str | Failure:
+    if a.__class__ is int:
+        return str(a)
     places = decimal_places(a)
     if places is None or places > MAX_TEXT:
         return Failure("the decimals never end")

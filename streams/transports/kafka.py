@@ -237,7 +237,7 @@ class KafkaSubscription:
     ) -> None:
         await producer.made.begin_transaction()
         self.log.probe("begun")
-        outgoing = [(one.record.partition, one.outgoing) for one in handled]
+        outgoing = [(record.partition, made) for record, made in handled]
         futures = await producer.send(outgoing, self.log.probe)
         self.log.probe("sent")
         self._pulse.beat()

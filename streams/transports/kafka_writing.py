@@ -39,7 +39,11 @@ class Producer:
         for cause, outgoing in handled:
             for out in outgoing:
                 place = (out.topic, self._partition(out, cause))
-                places.setdefault(place, []).append(out)
+                found = places.get(place)
+                if found is None:
+                    places[place] = [out]
+                else:
+                    found.append(out)
         return await self._send_all(places, probe)
 
     async def send_at(self, placed: Sequence[tuple[int, Outgoing]]) -> list[Any]:
@@ -75,27 +79,23 @@ class Producer:
         self, topic: str, partition: int, records: Sequence[Outgoing], futures: list[Any]
     ) -> None:
         batch = self.made.create_batch()
-        for out in records:
-            fields = {
-                "key": None if out.key is None else out.key.encode(),
-                "value": out.value,
-                "timestamp": out.timestamp // 1000,
-                "headers": list(out.headers),
-            }
-            if batch.append(**fields) is not None:
+        for _, text, headers, value, timestamp in records:
+            key = None if text is None else text.encode()
+            time, given = timestamp // 1000, list(headers)
+            if batch.append(key=key, value=value, timestamp=time, headers=given) is not None:
                 continue
             if batch.record_count():
                 futures.append(await self.made.send_batch(batch, topic, partition=partition))
             batch = self.made.create_batch()
-            if batch.append(**fields) is None:
-                futures.append(await self._send_large(topic, partition, fields))
+            if batch.append(key=key, value=value, timestamp=time, headers=given) is None:
+                futures.append(
+                    await self.made.send(
+                        topic, value, key, partition, timestamp_ms=time, headers=given
+                    )
+                )
                 batch = self.made.create_batch()
         if batch.record_count():
             futures.append(await self.made.send_batch(batch, topic, partition=partition))
-
-    async def _send_large(self, topic: str, partition: int, fields: dict[str, Any]) -> Any:
-        fields["timestamp_ms"] = fields.pop("timestamp")
-        return await self.made.send(topic, partition=partition, **fields)
 
 
 async def producing(

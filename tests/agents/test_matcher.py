@@ -1,5 +1,7 @@
 """The matcher: one row for every way to answer or to abstain; tenants never see each other."""
 
+import base64
+import pickle
 from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
@@ -7,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.answer_ref import AnswerRef, read_answer_ref
+from agents.answer_ref import AnswerRef, read_answer_ref, write_answer_ref
 from agents.matcher import decide, matcher, state_of
 from artifacts.artifact import Artifact
 from artifacts.grammar.lexer import MAX_CODE_POINTS
 from artifacts.policy import DEFAULT
 from artifacts.registry import SHARED, Registry
 from artifacts.stages import StageName
+from artifacts.values import canonical_json
+from streams.codec import decode, encode
 from streams.events import AbstainReason, AnswerGiven, AuditAsked, CompletionGiven, MatchAbstained
 from tests.agents.worlds import TENANT, asked, minutes, registry_of, shares
+from tests.streams.examples import lying
 
 Families = tuple[tuple[str, Artifact, StageName], ...]
 TEXT = "3 minutes to seconds"
@@ -93,6 +98,23 @@ def test_matcher(row: Row, rate: float) -> None:
     assert first.revision.ordinal == registry.ordinal
 
 
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_events_that_were_not_validated_are_those_that_validation_makes(row: Row) -> None:
+    registry, _ = registry_of(*row.families)
+    state = state_of(registry, 0.25, replace(DEFAULT, **row.limits))
+    for event in decide(state, asked(row.text, **row.more))[1]:
+        parts = [event, *(event.slots if isinstance(event, AnswerGiven) else ())]
+        for part in parts:
+            same = type(part)(**{name: getattr(part, name) for name in part.model_fields_set})
+            assert part == same == type(part).model_validate(part.model_dump())
+            assert part.model_fields_set == same.model_fields_set
+            assert (list(vars(part)), repr(part)) == (list(vars(same)), repr(same))
+            assert pickle.loads(pickle.dumps(part)) == part  # noqa: S301  # our own bytes
+            assert type(part.model_copy().model_fields_set) is set
+        assert decode(lying(encode(event, timestamp=0))) == event
+        assert encode(event, timestamp=0).value == event.model_dump_json().encode()
+
+
 def test_every_reason_has_a_row() -> None:
     assert {row.reason for row in ROWS} - {None} == set(get_args(AbstainReason))
 
@@ -119,6 +141,15 @@ def test_a_clash_credits_nobody_and_agreement_the_lowest_digest() -> None:
     assert isinstance(given, AnswerGiven)
     assert given.digest == min(first.digest, second.digest)
     assert given.readings == 2
+
+
+@given(st.text(max_size=30), st.integers(1, 2**70))
+def test_an_answer_ref_is_canonical_json_in_base64(text: str, version: int) -> None:
+    ref = AnswerRef("t", text[::-1], "f", version, "d", text)
+    fields = [1, "t", text[::-1], "f", version, "d", text]
+    document = base64.urlsafe_b64encode(canonical_json(fields)).decode().rstrip("=")
+    assert write_answer_ref(ref) == document
+    assert read_answer_ref(document) == ref
 
 
 # --- folding --------------------------------------------------------------------------------------

@@ -172,6 +172,9 @@ def test_joined_pieces_are_the_trimmed_text_and_offsets_index_the_original() -> 
             seen[tokens] += 1
             return
         pieces, offsets = tokens.pieces(), tokens.offsets()
+        assert tokens.keys == literal_keys("".join(pieces))
+        assert tokens.present() >= {*tokens.keys} - {" "}
+        assert tokens.several == tuple(word for word in tokens.words if isinstance(word, tuple))
         assert len(pieces) == len(tokens.keys) == len(offsets) - 1
         assert [text[a:b] for a, b in pairwise(offsets)] == pieces
         assert normalize("".join(pieces)) == normalize(text) == "".join(tokens.keys)

@@ -1,5 +1,6 @@
 """Programs: every operator, every problem, and a bound that holds."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
@@ -11,9 +12,9 @@ from hypothesis import strategies as st
 from artifacts.grammar.kinds import KINDS
 from artifacts.grammar.nfa import Bindings, Bound
 from artifacts.problems import Problem
-from artifacts.program.evaluate import Computed, compile_program
+from artifacts.program.evaluate import Computed, careful_run, compile_program
 from artifacts.program.jsonform import program_from_json, program_to_json
-from artifacts.program.operators import LAZY, MAX_VARIADIC, OPERATORS, Failure, Type
+from artifacts.program.operators import LAZY, MAX_PLACES, MAX_VARIADIC, OPERATORS, Failure, Type
 from artifacts.program.program import (
     MAX_ANSWER_DEPTH,
     MAX_STEPS,
@@ -127,6 +128,27 @@ def test_operators(name: str, given_: tuple[object, ...], expected: object) -> N
     assert isinstance(found, Computed)
     assert found.steps == (expected,)
     assert type(found.steps[0]) is type(expected)
+
+
+@given(st.fractions(max_denominator=10**9) | st.integers(), st.integers(0, MAX_PLACES))
+def test_a_half_is_rounded_away_from_zero(number: int | F, places: int) -> None:
+    scaled = number * 10**places
+    nearest = math.floor(abs(scaled) + F(1, 2)) * (1 if scaled >= 0 else -1)
+    run = compile_program(
+        Program(
+            (Step("round", (Constant(number), Constant(places))),
+             Step("fixed", (Constant(number), Constant(places)))),
+            AnswerConstant(0),
+        )
+    )  # fmt: skip
+    found = run({})
+    assert isinstance(found, Computed)
+    rounded, fixed = found.steps
+    assert rounded == F(nearest, 10**places)
+    assert isinstance(rounded, int) == (F(nearest, 10**places).denominator == 1)
+    assert isinstance(fixed, str)
+    assert F(fixed) == rounded
+    assert len(fixed.partition(".")[2]) == places
 
 
 def test_every_operator_has_a_row() -> None:
@@ -390,6 +412,8 @@ def test_cost_and_answer_size_stay_within_the_bound() -> None:
             seen["problems"] += 1
             return
         found = compile_program(program)(bindings)
+        careful = careful_run(program)(bindings)
+        assert repr(found) == repr(careful)  # a bool is not 1, an int no fraction
         seen[type(found).__name__] += 1
         seen["lazy"] += any(step.operator in LAZY for step in program.steps)
         if isinstance(found, Computed):

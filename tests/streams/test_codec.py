@@ -2,11 +2,14 @@
 
 import base64
 import json
+import sys
 from collections import Counter
+from typing import get_args, get_origin
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 
 from streams import codec, events
 from streams.codec import Undecodable, decode, encode, passthrough, rejected
@@ -75,6 +78,62 @@ def test_decoding_an_encoded_event_gives_it_back_and_encoding_again_the_same_byt
 
     comes_back()
     assert seen[name] >= 10
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_bytes_of_an_event_are_those_that_pydantic_writes(name: str) -> None:
+    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(event=EVENTS[name])
+    def are_written(event: events.Event) -> None:
+        assert encode(event, timestamp=0).value == event.model_dump_json().encode()
+
+    are_written()
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text(max_size=5))
+def test_the_bytes_of_any_number_and_text_are_those_that_pydantic_writes(value: object) -> None:
+    for event in (feedback(value), feedback({str(value): [value]})):
+        assert encode(event, timestamp=0).value == event.model_dump_json().encode()
+
+
+def test_the_bytes_of_every_code_point_are_those_that_pydantic_writes() -> None:
+    characters = [chr(code) for code in range(sys.maxunicode + 1) if not 0xD800 <= code < 0xE000]
+    for start in range(0, len(characters), 4096):
+        event = feedback("".join(characters[start : start + 4096]))
+        assert encode(event, timestamp=0).value == event.model_dump_json().encode()
+
+
+UNFIT = {float: float("nan"), int: 1 << 14_000, JsonValue: [float("inf")]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        (kind, name)
+        for kind in EVENT_TYPES.values()
+        for name, field in kind.model_fields.items()
+        if {field.annotation, *get_args(field.annotation)} & UNFIT.keys()
+    ],
+)
+def test_a_number_that_json_cannot_carry_is_refused_in_every_field(
+    kind: type[events.Event], field: str
+) -> None:
+    annotation = kind.model_fields[field].annotation
+    unfit = next(v for t, v in UNFIT.items() if t in (annotation, *get_args(annotation)))
+    many = get_origin(annotation) is tuple
+    name = kind.__name__
+
+    @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(event=EVENTS[name])
+    def is_refused(event: events.Event) -> None:
+        wrong = event.model_copy(update={field: (unfit,) if many else unfit})
+        with pytest.raises(ValueError, match=rf"{name} cannot be encoded: {field}"):
+            encode(wrong, timestamp=0)
+        document = {**event.model_dump(), field: [unfit] if many else unfit}
+        record = lying(encode(event, timestamp=0))._replace(value=json.dumps(document).encode())
+        assert isinstance(decode(record), Undecodable)
+
+    is_refused()
 
 
 def test_no_record_however_mutated_makes_decode_raise() -> None:

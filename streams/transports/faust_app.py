@@ -1,13 +1,14 @@
 """Groups whose one member works, kept by Faust: the control plane's way of reading a cluster.
 
 Faust keeps the group, the flow, and the offsets; it neither decides nor holds state. Its agent
-hands a batch over to `poll` and acknowledges it when `publish` has stored what followed from all of
-it. What was left out of Faust, and why:
+hands records over to `poll`; each is acknowledged when `publish` has stored what followed from it.
+What was left out of Faust, and why:
 
 - its tables and compacted topics: state is a fold of our own topics;
 - its exactly-once: it does not cover records sent to topics that the app does not read. Delivery is
   at least once, and what follows from a record twice is the same twice;
 - `concurrency` above 1: its commit then skips records that were never handled;
+- `take` and `take_events`: now and again they hold records back until others come;
 - its worker and web server: the process has signals and endpoints of its own.
 
 Whatever ends an agent (an exception, the end of the process) would acknowledge the records in its
@@ -48,8 +49,9 @@ from streams.transports.kafka_connection import KafkaConnection
 from streams.transports.kafka_errors import explained, reaching
 from streams.transports.kafka_reading import records_of
 
-_BATCH = 500
-_WITHIN_S = 0.02
+_MOST_TAKEN = 1000
+"""Records that are taken from Faust and not acknowledged; then its own buffers fill."""
+
 _COMMIT_INTERVAL_S = 0.5
 _STANDBY_S = 0.5
 """How often a standby looks whether it is needed."""
@@ -104,7 +106,7 @@ class FaustSubscription:
         self._arrived: deque[Record] = deque()
         self._taken: dict[tuple[str, int, int], Any] = {}
         self._news = asyncio.Event()
-        self._done = asyncio.Event()
+        self._room = asyncio.Event()
         self._is_assigned = asyncio.Event()
         self._is_lost = False
         self._counts: Mapping[str, int] = {}
@@ -157,8 +159,7 @@ class FaustSubscription:
             if message is None:
                 raise TurnLost(f"{self.app.conf.id}: {record[:3]} was not polled")
             self.app.consumer.acknowledge(message)
-        if not self._taken:
-            self._done.set()
+        self._room.set()
 
     async def _send(self, out: Outgoing) -> Any:
         return await self.app.producer.send(
@@ -191,14 +192,14 @@ class FaustSubscription:
             raise Fenced(f"{self.app.conf.id}: another member may work now")
 
     async def _agent(self, stream: Any) -> None:
-        async for events in stream.take_events(_BATCH, within=_WITHIN_S):
-            self._done.clear()
-            for event in events:
-                record = _record(self.log.connection, event.message)
-                self._taken[record.topic, record.partition, record.offset] = event.message
-                self._arrived.append(record)
+        async for event in stream.noack().events():
+            record = _record(self.log.connection, event.message)
+            self._taken[record.topic, record.partition, record.offset] = event.message
+            self._arrived.append(record)
             self._news.set()
-            await self._done.wait()
+            if len(self._taken) >= _MOST_TAKEN:
+                self._room.clear()
+                await self._room.wait()
 
     async def _assigned(self, *arguments: Any, **_: Any) -> None:
         if arguments[-1]:

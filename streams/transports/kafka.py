@@ -71,11 +71,12 @@ class _Pulse:
         self.last = _boot_seconds()
 
     def beat(self) -> None:
-        """Raise Fenced when the last beat is longer ago than the limit."""
+        """Raise Fenced when the last beat is longer ago than the limit, and ever after."""
         now = _boot_seconds()
-        gap, self.last = now - self.last, now
+        gap = now - self.last
         if gap > self.limit:
             raise Fenced(f"frozen for {gap:.1f} s; the limit is {self.limit:.1f} s: leaving")
+        self.last = now
 
 
 def _boot_seconds() -> float:

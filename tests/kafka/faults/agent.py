@@ -10,19 +10,19 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from agents.commands.run import leave, stopping_by_signal
-from agents.commands.teachers import nodes_of
+from agents.commands.teachers import nodes_of, teacher_named
 from agents.health import vitals_of
 from agents.node import Decider, Node
 from agents.processes import PROCESSES, log_for, run_process
 from agents.sensors import SILENT
 from agents.settings import Settings
-from agents.teachers import Question, Refused, Reply, TeacherUnavailable
+from agents.teachers import Question, Refused, Reply, Teacher
 from agents.teachers.demo import DemoTeacher
 from streams.events import Event
 from streams.transports import Fenced, TransportError, TurnLost
@@ -33,7 +33,7 @@ from streams.transports.kafka_connection import KafkaConnection, Timing
 class Given:
     """What to run, where, and at which point for the n-th time which signal strikes.
 
-    `calls` is a file to which the teacher's calls are added; while `down` exists it is unavailable.
+    `calls` is a file to which the demo's teacher adds its calls; `settings` may name another one.
     """
 
     agent: str
@@ -45,10 +45,8 @@ class Given:
     nth: int = 1
     sign: int = signal.SIGKILL
     calls: str = os.devnull
-    down: str = ""
     window: int = 16
-    stall_after: float = 300.0
-    verify_keys: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -71,7 +69,6 @@ class LoggedTeacher:
     """The demo's teacher; every call is a line in a file before it is answered."""
 
     calls: Path
-    down: str
     teacher: DemoTeacher
     name: str = "demo"
     prefix: str = ""
@@ -79,8 +76,6 @@ class LoggedTeacher:
     async def answer(self, question: Question) -> Reply | Refused:
         with self.calls.open("a", encoding="utf-8") as file:
             file.write(question.utterance_id + "\n")
-        if self.down and os.path.exists(self.down):
-            raise TeacherUnavailable("down for this test")
         await asyncio.sleep(0)
         return await self.teacher.answer(question)
 
@@ -105,11 +100,13 @@ def struck(node: Node, strike: Callable[[str], None]) -> Node:
 async def run(given: Given) -> None:
     """Run the agent until it is told to stop."""
     process = PROCESSES[given.agent]
-    settings = Settings(audit_rate=0.0, verify_keys=tuple(given.verify_keys))
-    teacher = LoggedTeacher(Path(given.calls), given.down, DemoTeacher(mistakes=0.0))
+    settings = Settings(**({"audit_rate": 0.0} | given.settings))
+    teacher: Teacher = LoggedTeacher(Path(given.calls), DemoTeacher(mistakes=0.0))
+    if "teacher" in given.settings:
+        teacher = teacher_named(settings)
     strike = Strike(given.point, given.nth, given.sign)
     nodes = [struck(n, strike) for n in nodes_of(settings, teacher) if n.name in process.nodes]
-    vitals = vitals_of(process.nodes, stall_after=given.stall_after)
+    vitals = vitals_of(process.nodes, stall_after=settings.stall_after)
     log = log_for(
         process,
         KafkaConnection(given.bootstrap, given.prefix),

@@ -111,13 +111,15 @@ class Fleet:
         for keeper in self._keepers:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
-        told = self.living()
-        for member in told:
-            member.send(signal.SIGCONT)
-            member.send(signal.SIGTERM)
-        for member in told:
-            status = await member.ended()
-            assert status == TOLD_TO_STOP, (member.agent, status, member.said.read_text()[-3000:])
+        await asyncio.gather(*map(self.told, self.living()))
+
+    async def told(self, member: Member) -> None:
+        """Tell a process to stop, and wait until it has."""
+        member.send(signal.SIGTERM)
+        status = await member.ended()
+        was_starting = status == -signal.SIGTERM  # it had no handler yet
+        said = member.said.read_text()[-3000:]
+        assert status == TOLD_TO_STOP or was_starting, (member.agent, status, said)
 
     def end(self) -> None:
         """Kill whatever is left."""

@@ -1,0 +1,115 @@
+"""Proposals that may not pass, and change sets that nobody may have written, on a cluster."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from streams.events import Change, VersionProposed
+from streams.signing import SigningKey, sign
+from streams.transports.kafka_connection import KafkaConnection
+from tests.agents.worlds import TENANT, change, changed, proposal, shares
+from tests.kafka.faults.flow import LIMIT_S, SHORT, flow
+from tests.kafka.faults.ledger import reading
+from tests.kafka.faults.world import HOURS, MINUTES
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+BAD = dict(shares().document) | {"program": "not a program"}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A proposal, and the check of the gate that refuses it."""
+
+    name: str
+    event: VersionProposed
+    check: str
+
+
+ROWS = [
+    Refused(
+        "a bad artifact",
+        VersionProposed(
+            scope=TENANT,
+            actor="operator",
+            reason="test",
+            changes=(Change(family="shares", version=1, digest="0" * 64, stage="shadow"),),
+            artifacts=(BAD,),
+            previous=4,
+        ),
+        "artifacts",
+    ),
+    Refused(
+        "a stale previous",
+        proposal([change("minutes", 2, shares(), "shadow")], [shares()], previous=1),
+        "previous",
+    ),
+    Refused(
+        "no evidence",
+        proposal([change("shares", 1, shares(), "live")], [shares()], previous=4),
+        "stages",
+    ),
+]
+
+
+async def test_proposals_are_refused_with_the_check_and_the_rest_goes_on(
+    connection: KafkaConnection, tmp_path: Path
+) -> None:
+    async with (
+        asyncio.timeout(LIMIT_S),
+        flow(connection, tmp_path, SHORT) as flowing,
+        reading(connection, "learning") as learning,
+    ):
+        await flowing.fleet.start("registrar")
+        await flowing.fleet.start("matcher")
+        await flowing.world.say(*(row.event for row in ROWS))
+        good = proposal([change("shares", 1, shares(), "shadow")], [shares()], previous=4)
+        await flowing.world.say(good)
+        while len(flowing.ledger.of("versions")) < 5:
+            await asyncio.sleep(0.05)
+        await flowing.feed.put(100)
+        await flowing.drained()
+        while len(refusals := learning.of("learning", "ProposalRefused")) < len(ROWS):
+            await asyncio.sleep(0.05)
+        await flowing.fleet.stop()
+    flowing.check()
+    failed = [[c["check"] for c in each["checks"] if not c["passed"]] for each in refusals]
+    assert [row.check in checks for row, checks in zip(ROWS, failed, strict=True)] == [True] * 3
+    assert [event["ordinal"] for event in flowing.ledger.of("versions")] == [1, 2, 3, 4, 5]
+
+
+async def test_a_forged_change_set_is_told_of_and_a_true_one_takes_its_ordinal(
+    connection: KafkaConnection, tmp_path: Path
+) -> None:
+    ours, theirs = (SigningKey(bytes([n]) * 32) for n in (1, 2))
+    settings = {"verify_keys": ours.public.text, "signed_from": 5}
+    retire = changed(5, proposal([change("minutes", 1, MINUTES, "retired")]))
+    quarantine = changed(5, proposal([change("hours", 1, HOURS, "shadow")]))
+    async with (
+        asyncio.timeout(LIMIT_S),
+        flow(connection, tmp_path, SHORT) as flowing,
+        reading(connection, "learning") as learning,
+    ):
+        await flowing.fleet.start("matcher", settings=settings)
+        await flowing.feed.put(400)
+        await flowing.drained()
+        await flowing.world.say(retire, sign(retire, theirs))
+        await flowing.feed.put(400)
+        await flowing.drained()
+        while len(learning.of("learning", "VersionRefused")) < 2:
+            await asyncio.sleep(0.05)
+        await flowing.world.say(sign(quarantine, ours))
+        asked = len(flowing.feed.asked)
+        while (
+            not flowing.ledger.of("fallbacks")
+            or max(each["revision"]["ordinal"] for each in flowing.ledger.of("fallbacks")) < 5
+        ):
+            await flowing.feed.put(20)
+            await flowing.drained()
+        await flowing.fleet.stop()
+    assert flowing.ledger.doubled() == []
+    late = [e for e in flowing.ledger.of("matches") if int(e["utterance_id"][1:]) >= asked]
+    assert {e["family"] for e in late if e["revision"]["ordinal"] == 5} == {"minutes"}
+    assert {e["ordinal"] for e in learning.of("learning", "VersionRefused")} == {5}

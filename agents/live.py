@@ -43,7 +43,7 @@ async def decide_live(running: Running, stopping: asyncio.Event) -> None:
     """
     node = running.node
     assert isinstance(node, Decider)
-    _spare_the_collector()
+    spare_the_collector()
     if node.is_rebuilt:
         await _in_turn(running, node, stopping)
     else:
@@ -105,7 +105,8 @@ async def _next(running: Running, limit: int) -> Sequence[Record]:
     return await running.subscription.poll(limit)
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
+    """Let the garbage collector look rarely, and never again at what there is now."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, _MIDDLE, _OLD)

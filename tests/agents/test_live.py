@@ -103,7 +103,7 @@ async def test_each_record_is_stored_once_and_in_order(
     cap: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "CAP", cap)
-    monkeypatch.setattr(live, "_spare_the_collector", lambda: None)
+    monkeypatch.setattr(live, "spare_the_collector", lambda: None)
     lost, joined = 0, 0
     for seed in range(60):
         stopping = asyncio.Event()

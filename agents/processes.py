@@ -22,7 +22,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 
 from agents.health import OBSERVED_EVERY, Vitals, observing
-from agents.live import decide_live
+from agents.live import decide_live, spare_the_collector
 from agents.node import Asker, Node
 from agents.runner import Running, start
 from agents.sensors import Sensor
@@ -110,6 +110,7 @@ async def run_process(
     Raises Fenced when another process has the place or nothing moves, and whatever else the
     transport raises.
     """
+    spare_the_collector()  # the families that are loaded now stay
     running = await _unless(stopping, _started(nodes, log, sensor))
     if running is None:
         return  # a standby that was never needed

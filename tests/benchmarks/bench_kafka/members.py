@@ -224,7 +224,7 @@ async def matcher(work: Work) -> None:
     await inner.join()
     await told_to_go(work, await assigned(inner._consumer, given["share"]))
     live.CAP = given["cap"]
-    decided = live.slice_decided
+    decided = live.all_decided
 
     def timed(*arguments: Any) -> Any:
         started = time.thread_time()
@@ -232,7 +232,7 @@ async def matcher(work: Work) -> None:
         work.deciding += time.thread_time() - started
         return made
 
-    live.slice_decided = timed
+    live.all_decided = timed
     running.subscription = Watched(work, inner)  # type: ignore[assignment]
     try:
         await live.decide_live(running, work.stopping)
@@ -390,14 +390,15 @@ async def replaying(work: Work) -> None:
 
 async def loading(work: Work) -> None:
     """Do what a start does with the versions topic, and say how long each part takes."""
-    from agents.registries import folded
-    from artifacts.artifact import load_artifact
+    from agents import registries
+    from agents.live import spare_the_collector
     from artifacts.registry import Registry
     from streams.codec import decode
     from streams.signing import ANYONE
     from streams.transports.kafka import KafkaLog
     from streams.transports.kafka_connection import KafkaConnection
 
+    spare_the_collector()
     started = time.perf_counter()
     log = KafkaLog(KafkaConnection(work.given["bootstrap"], work.given["prefix"]))
     reader = await log.reader(("versions",))
@@ -410,16 +411,20 @@ async def loading(work: Work) -> None:
     started = time.perf_counter()
     events: list[Any] = [decode(record) for record in records]
     spent["decode"] = time.perf_counter() - started
-    started = time.perf_counter()
-    for event in events:
-        for artifact in event.artifacts:
-            load_artifact(artifact)
-    spent["artifacts"] = time.perf_counter() - started
+    load, spent["artifacts"] = registries.load_artifact, 0.0
+
+    def timed(document: Any) -> Any:
+        started = time.perf_counter()
+        loaded = load(document)
+        spent["artifacts"] += time.perf_counter() - started
+        return loaded
+
+    registries.load_artifact = timed
     started = time.perf_counter()
     registry = Registry()
     for event in events:
-        registry = folded(registry, event, ANYONE)
-    spent["fold"] = time.perf_counter() - started
+        registry = registries.folded(registry, event, ANYONE)
+    spent["fold"] = time.perf_counter() - started - spent["artifacts"]
     spent["families"] = registry.serving
     await told_to_go(work, ())
     work.given["more"].update(spent)

@@ -151,7 +151,9 @@ def decided(running: Running, node: Decider, record: Record) -> Handled:
     A decision on a topic that the node folds is folded at once: the next record of the batch is
     decided with it. Reading it later changes nothing.
     """
-    return _handled(running, record, _events(running, node, record, running.decode(record)))
+    trace = running.sensor.begin(node.name, record)
+    made = _handled(running, record, _events(running, node, record, running.decode(record)))
+    return made if trace is None else trace.end(made)
 
 
 def all_decided(running: Running, node: Decider, records: Sequence[Record]) -> list[Handled]:

@@ -224,9 +224,16 @@ class FaustLog(KafkaLog):
         return made
 
 
+class _App(faust.App):
+    """An app without directories: its tables would lie there, in the working directory."""
+
+    def _create_directories(self) -> None:
+        pass
+
+
 def _app(log: KafkaLog, group: str) -> Any:
     connection, timing = log.connection, log.timing
-    app = faust.App(
+    app = _App(
         connection.named(group),
         broker=f"kafka://{connection.bootstrap.replace(',', ';kafka://')}",
         broker_credentials=_credentials(connection),

@@ -92,7 +92,7 @@ async def test_a_teacher_that_is_down_for_a_while(
     connection: KafkaConnection, tmp_path: Path
 ) -> None:
     began = time.monotonic()
-    answering = Turn(completion({"answer": "42"}))
+    answering = Turn(completion({"wording": "42", "form": "text", "answer": "42"}))
     async with running() as server, flow(connection, tmp_path, SHORT, miss, OUT) as flowing:
         endpoint = server.taking([answering])
         settings = {

@@ -49,9 +49,8 @@ bench: .venv/base  ## the embedded log's, the matcher's and the whole path's spe
 	$(BIN)/python -m tests.benchmarks.bench_matcher
 	$(BIN)/python -m tests.benchmarks.bench_path
 
-bench-kafka: .venv/dev  ## the agents on Kafka against raw aiokafka and two frameworks; about a quarter of an hour
-	$(PIP) install -c infra/constraints.txt -e '.[bench]'
-	$(BIN)/python -m tests.benchmarks.bench_kafka
+bench-kafka: .venv/bench  ## the agents on Kafka against raw aiokafka and two frameworks; BENCH=--quick
+	$(BIN)/python -m tests.benchmarks.bench_kafka $(BENCH)
 
 demo-log: .venv/base  ## make the bundled log anew
 	$(BIN)/python -m agents.teachers.helpdesk_log > infra/demo/helpdesk.jsonl
@@ -70,4 +69,8 @@ clean:
 
 .venv/dev: .venv/full
 	$(PIP) install -c infra/constraints.txt -e '.[dev,kafka,llm,tracing]'
+	touch $@
+
+.venv/bench: .venv/dev
+	$(PIP) install -c infra/constraints.txt -e '.[kafka,bench]'
 	touch $@

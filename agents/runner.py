@@ -200,25 +200,6 @@ async def asked(running: Running, node: Asker, record: Record) -> Handled:
     return made if trace is None else trace.end(made)
 
 
-def _decided(running: Running, node: Decider, record: Record) -> Handled:
-    """Return what a decider makes of a record; its state then holds its own decisions too.
-
-    A decision on a topic that the node folds is folded at once: the next record of the batch is
-    decided with it. Reading it later changes nothing.
-    """
-    event = running.decode(record)
-    if isinstance(event, Undecodable):
-        return _handled(running, record, [rejected(record, event.reason)])
-    try:
-        running.state, events = node.decide(running.state, event)
-        for made in events if node.folds else ():
-            if TOPIC_OF[type(made)].name in node.folds:
-                running.state, _ = node.decide(running.state, made)
-    except Exception as error:  # one record must not stop the node, now and at every restart
-        return _handled(running, record, [rejected(record, _failure(node, error))])
-    return _handled(running, record, events)
-
-
 async def _asked(running: Running, node: Asker, record: Record) -> Handled:
     event = running.decode(record)
     if isinstance(event, Undecodable):

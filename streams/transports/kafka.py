@@ -8,14 +8,16 @@ in one transaction. Each guard below was seen to be needed on a real broker:
   of other records than the next that were polled: then everything is polled again from the
   committed offsets.
 - *Stable offsets.* See kafka_client.
+- *Generation.* See kafka_generation: a group refuses the offsets of who is no member any more.
 - *Fencing by time.* A frozen process must be fenced by the time its partitions have gone to another
   member: transaction time-out + the coordinator's scan + heartbeat ≤ session time-out.
 - *Freeze check.* The broker accepts the offsets of a zombie that is not fenced yet and rewinds the
   group with them. A clock that counts suspension is read before polling, before sending offsets
   and before committing; a gap above half the session time-out means: leave (Fenced).
-- *No second life.* After an error that an abort does not cure aiokafka's producer is dead: Fenced.
-  Whoever supervises the process starts it again under the same transactional id. An abort cures
-  what the cluster forbids, but polling it again would not: AccessRefused.
+- *No second life.* After an error that an abort does not cure aiokafka's producer is dead: Fenced;
+  after what the cluster forbids, AccessRefused: aiokafka would abort such a transaction without
+  telling the broker, where the next one would go on with it. Whoever supervises the process starts
+  it again under the same transactional id.
 - *No gap.* A batch that a broker has refused leaves a gap in its partition's sequence numbers, and
   everything after it is refused as well: after such an abort the producer is made anew.
 
@@ -32,13 +34,14 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import IllegalStateError, KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError, ProducerFenced
 
 from streams.topics import SUBJECT_TOPICS, TOPIC_NAMES
 from streams.transports import (
     AccessRefused,
     Fenced,
     Handled,
+    LogUnavailable,
     Outgoing,
     Place,
     Record,
@@ -54,6 +57,7 @@ from streams.transports.kafka_connection import (
     no_probe,
 )
 from streams.transports.kafka_errors import explained
+from streams.transports.kafka_generation import NOBODY, Membership, belongs, membership_of
 from streams.transports.kafka_writing import Producer, producing
 
 
@@ -115,6 +119,7 @@ class KafkaSubscription:
         self._polled: dict[TopicPartition, deque[int]] = {}
         self._consumer: Any = None
         self._producer: Producer | None = None
+        self._left: LogUnavailable | Fenced | None = None
 
     async def take_place(self) -> None:
         """Make the producer: whoever had its transactional id before is fenced from now on."""
@@ -126,6 +131,15 @@ class KafkaSubscription:
             transactional_id=connection.named(f"{self.group}-{self.log.slot}"),
             transaction_timeout_ms=timing.transaction_ms,
         )
+        if self.log.membership == "shared":
+            belongs(self._producer.made, self._membership)
+
+    def _membership(self) -> Membership:
+        """Return who commits; raise what fences the producer where the group has dropped it."""
+        membership = NOBODY if self._consumer is None else membership_of(self._consumer)
+        if membership == NOBODY:
+            raise ProducerFenced("the group has dropped this member")
+        return membership
 
     async def join(self) -> None:
         """Make the consumer: a member among others, or the only one with every partition."""
@@ -227,6 +241,8 @@ class KafkaSubscription:
             return
         async with self.transacting:
             self._pulse.beat()
+            if self._left is not None:
+                raise self._left
             offsets = self._taken(handled)
             try:
                 await self._transact(producer, handled, offsets)
@@ -257,15 +273,17 @@ class KafkaSubscription:
         self._rewind()
         cause = error.__cause__ if isinstance(error.__cause__, KafkaError) else error
         told = explained(self.log.connection, cause)
-        if producer.is_dead:
-            fenced = Fenced(f"{self.group}-{self.log.slot}: {error!r}")
-            raise (told if isinstance(told, AccessRefused) else fenced) from error
+        if isinstance(told, AccessRefused):
+            self._left = told
+        elif producer.is_dead:
+            self._left = Fenced(f"{self.group}-{self.log.slot}: {error!r}")
+        if self._left is not None:
+            raise self._left from error
         try:
             await producer.made.abort_transaction()
         except KafkaError as second:
-            raise Fenced(f"{self.group}: {error!r}; its abort failed: {second!r}") from error
-        if isinstance(told, AccessRefused):
-            raise told from error
+            self._left = Fenced(f"{self.group}: {error!r}; its abort failed: {second!r}")
+            raise self._left from error
         if producer.has_gap:
             await producer.made.stop()
             await self.take_place()

@@ -69,7 +69,7 @@ async def put_named(
     assert len(name) == len(STAND_IN)
     builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1_048_576)
     named = [*headers, (STAND_IN, b"value")]
-    builder.append(0, 1_700_000_000_000, None, value, named)
+    builder.append(0, None, None, value, named)
     batch = builder.build().replace(STAND_IN.encode(), name)
     batch[_CRC] = calc_crc32c(bytes(batch[_AFTER_CRC:])).to_bytes(4, "big")
     client = AIOKafkaClient(bootstrap_servers=bootstrap)

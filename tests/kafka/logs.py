@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ TWO = Layout(partitions=2, replication=1)
 QUICK = Timing(session_ms=6000, heartbeat_ms=1000, transaction_ms=2000, scan_ms=1000)
 LIMIT_S = 60.0
 MS = 1000
+NOW = time.time_ns() // 1_000_000 * MS
+"""Records from long ago would be deleted, as the topics' retention has it."""
 
 
 @contextlib.asynccontextmanager
@@ -32,9 +35,9 @@ async def opened(
             await log.close()
 
 
-def out(topic: str, number: int, *, key: str | None = None, time: int = 1) -> Outgoing:
+def out(topic: str, number: int, *, key: str | None = None, at: int = NOW) -> Outgoing:
     """Return a record that tells its number."""
-    return Outgoing(topic, key or f"k{number}", (("n", b"%d" % number),), b"%d" % number, time * MS)
+    return Outgoing(topic, key or f"k{number}", (("n", b"%d" % number),), b"%d" % number, at)
 
 
 async def put(log: KafkaLog, count: int, topic: str = "utterances", first: int = 0) -> None:

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from aiokafka.errors import KafkaError
+
 from agents.commands.run import leave, stopping_by_signal
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.health import vitals_of
@@ -49,9 +51,12 @@ class Given:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
+STUMBLE = 0
+
+
 @dataclass
 class Strike:
-    """A probe that sends this process a signal at a point, once."""
+    """A probe that sends this process a signal at a point, once; STUMBLE raises an error there."""
 
     point: str
     left: int
@@ -60,6 +65,8 @@ class Strike:
     def __call__(self, point: str) -> None:
         if point == self.point:
             self.left -= 1
+            if self.left == 0 and self.sign == STUMBLE:
+                raise KafkaError("stumbled")
             if self.left == 0:
                 os.kill(os.getpid(), self.sign)
 

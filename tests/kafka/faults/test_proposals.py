@@ -1,6 +1,8 @@
 """Proposals that may not pass, and change sets that nobody may have written, on a cluster."""
 
 import asyncio
+import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +12,11 @@ from streams.events import Change, VersionProposed
 from streams.signing import SigningKey, sign
 from streams.transports.kafka_connection import KafkaConnection
 from tests.agents.worlds import TENANT, change, changed, proposal, shares
-from tests.kafka.faults.flow import LIMIT_S, SHORT, flow
+from tests.kafka.faults.agent import STUMBLE
+from tests.kafka.faults.fleet import LEFT
+from tests.kafka.faults.flow import LIMIT_S, POINTS, SHORT, flow
 from tests.kafka.faults.ledger import reading
+from tests.kafka.faults.report import told
 from tests.kafka.faults.world import HOURS, MINUTES
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -113,3 +118,43 @@ async def test_a_forged_change_set_is_told_of_and_a_true_one_takes_its_ordinal(
     late = [e for e in flowing.ledger.of("matches") if int(e["utterance_id"][1:]) >= asked]
     assert {e["family"] for e in late if e["revision"]["ordinal"] == 5} == {"minutes"}
     assert {e["ordinal"] for e in learning.of("learning", "VersionRefused")} == {5}
+
+
+@pytest.mark.parametrize("sign", [STUMBLE, signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("point", ["deciding", *POINTS])
+async def test_a_registrar_struck_at_a_point(
+    connection: KafkaConnection, tmp_path: Path, point: str, sign: int
+) -> None:
+    if sign == STUMBLE and point in ("deciding", "committed"):
+        return  # where no transaction is open there is nothing to undo
+    began, families = time.monotonic(), [f"f{n}" for n in range(40)]
+    async with asyncio.timeout(LIMIT_S), flow(connection, tmp_path, SHORT) as flowing:
+        await flowing.fleet.start("matcher")
+        nth = 15 if point == "deciding" else 2
+        struck = await flowing.fleet.start("registrar", point=point, nth=nth, sign=sign)
+        for family in families:
+            wish = proposal([change(family, 1, shares(), "shadow")], [shares()], previous=4)
+            await flowing.world.say(wish)
+            await flowing.feed.put(20)
+        while struck.lives and not struck.is_frozen:
+            await asyncio.sleep(0.02)
+        flowing.fleet.keep("registrar")
+        while len(flowing.ledger.of("versions")) < 4 + len(families):
+            await asyncio.sleep(0.05)
+        struck.send(signal.SIGCONT)
+        for family in families:  # it has seen none of what came meanwhile
+            wish = proposal([change(family, 1, shares(), "retired")], previous=4 + len(families))
+            await flowing.world.say(wish)
+        while len(flowing.ledger.of("versions")) < 4 + 2 * len(families):
+            await asyncio.sleep(0.05)
+        status = await struck.ended()
+        assert status == (-signal.SIGKILL if sign == signal.SIGKILL else LEFT), struck.said
+        await flowing.drained()
+        await flowing.fleet.stop()
+    name = {STUMBLE: "abort", signal.SIGKILL: "kill -9", signal.SIGSTOP: "freeze"}[sign]
+    told(f"{name} of the registrar", point, 1, flowing.feed, flowing.ledger, began)
+    flowing.check()
+    versions = flowing.ledger.of("versions")
+    assert [event["ordinal"] for event in versions] == list(range(1, len(versions) + 1))
+    changed = [(c["family"], c["stage"]) for event in versions for c in event["changes"]][4:]
+    assert changed == [(f, s) for s in ("shadow", "retired") for f in families]

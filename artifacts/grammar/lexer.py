@@ -14,7 +14,8 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from functools import cache
-from itertools import accumulate, filterfalse, groupby
+from itertools import accumulate, compress, count
+from operator import not_
 from typing import Literal, cast
 
 from msgspec import Struct
@@ -33,6 +34,8 @@ _FOLDED_PIECES = re.compile(r"[a-z]+|[0-9]+|[^a-z0-9]")
 """The same on lower case without longer space runs, in fewer steps."""
 _ASCII_SPACE_RUN = re.compile(r"[\t-\r ]+")
 _ASCII_SPACES = "\t\n\v\f\r "
+_ASCII_SEPARATORS = re.compile(r"[\x1c-\x1f]")
+"""Spaces to `str.split`, marks to us."""
 
 
 def _ranges(table: str) -> str:
@@ -182,11 +185,14 @@ def literal_keys(text: str) -> tuple[str, ...]:
 
 def _tokens(text: str, keys: Iterable[str]) -> Tokens:
     words: list[Word] = []
-    for is_blank, group in groupby(keys, " ".__eq__):
-        if not is_blank:
-            several = tuple(group)
-            words.append(several[0] if len(several) == 1 else several)
-    return Tokens(text, tuple(words), tuple(word for word in words if isinstance(word, tuple)))
+    word: list[str] = []
+    for key in (*keys, " "):
+        if key != " ":
+            word.append(key)
+        elif word:
+            words.append(word[0] if len(word) == 1 else tuple(word))
+            word = []
+    return Tokens(text, tuple(words), tuple([word for word in words if word.__class__ is tuple]))
 
 
 def lex(text: str, *, max_code_points: int = MAX_CODE_POINTS) -> Tokens | Unlexable:
@@ -201,17 +207,18 @@ def lex(text: str, *, max_code_points: int = MAX_CODE_POINTS) -> Tokens | Unlexa
         if _unknown().search(text):
             return "unknown_character"
         return _tokens(text, literal_keys(_trimmed(text)))
-    if not text.isprintable():  # `str.split` would have four separators that are no spaces here
+    if not text.isprintable() and _ASCII_SEPARATORS.search(text):
         return _tokens(text, literal_keys(text.strip(_ASCII_SPACES)))
     chunks = text.lower().split()
     words: list[Word] = [*chunks]
-    several: tuple[tuple[str, ...], ...] = ()
-    for chunk in filterfalse(str.isalpha, chunks):
+    several: list[tuple[str, ...]] = []
+    for index in compress(count(), map(not_, map(str.isalpha, chunks))):
+        chunk = chunks[index]
         if not chunk.isdigit() and len(chunk) > 1:
             keys = tuple(_FOLDED_PIECES.findall(chunk))
-            words[words.index(chunk)] = keys
-            several += (keys,)
-    return Tokens(text, tuple(words), several)
+            words[index] = keys
+            several.append(keys)
+    return Tokens(text, tuple(words), tuple(several))
 
 
 def normalize(text: str) -> str:

@@ -73,6 +73,8 @@ class Seen(Generic[T]):
 
     def find(self, tenant: str, words: Sequence[Word]) -> T | None:
         """Return what was remembered for a text of the same shape."""
+        if len(words) > MAX_WORDS:
+            return None
         known = self._found.get((tenant, tuple(map(self._get, words))))
         if known is None:
             return None

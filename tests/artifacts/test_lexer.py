@@ -42,6 +42,8 @@ KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "the-kelvin-sign-is-a-k": ("5 K", ("5", " ", "k")),
     "final-sigma-is-sigma": ("ΣΊΣΥΦΟΣ", ("σίσυφοσ",)),
     "a-control-character-is-a-mark": ("a\x00b\x1c", ("a", "\x00", "b", "\x1c")),
+    "a-separator-is-a-mark-among-spaces": ("a \x1d\tb\nc", ("a", " ", "\x1d", " ", "b", " ", "c")),
+    "equal-words-of-several-tokens": ("1a? 1a? a", ("1", "a", "?", " ", "1", "a", "?", " ", "a")),
     "a-right-to-left-mark-is-a-mark": ("a\u200fb", ("a", "\u200f", "b")),
     "hebrew-is-letters": ("שלום 3", ("שלום", " ", "3")),
     "arabic-digits-are-digits": ("٣٤ x", ("٣٤", " ", "x")),

@@ -59,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="small sizes, one repeat")
     parser.add_argument("--rows", default="1,2,3,4,5,6,7", help="which of them, as 1,3")
+    parser.add_argument("--ours", action="store_true", help="no frameworks beside us")
     parser.add_argument("--json", type=Path, default=Path("bench-kafka.json"), metavar="FILE")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=NUMBER",
                         help="another size, as repeats=7")  # fmt: skip
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sizes = QUICK if given.quick else FULL
     for name, _, number in (each.partition("=") for each in given.set):
         sizes = replace(sizes, **{name: type(getattr(sizes, name))(number)})
+    sizes = replace(sizes, frameworks=not given.ours)
     started = time.monotonic()
     rows = asyncio.run(measured([int(number) for number in given.rows.split(",")], sizes))
     print("\n".join([HEAD, *map(line, rows)]))

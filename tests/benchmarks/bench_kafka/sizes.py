@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sizes:
-    """Events, repeats, seconds of each row."""
+    """Events, repeats, seconds of each row; whether frameworks run beside us."""
 
+    frameworks: bool = True
     repeats: int = 5
     events: int = 100_000
     framework_events: int = 10_000

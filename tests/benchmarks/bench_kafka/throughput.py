@@ -73,11 +73,12 @@ async def filled(on: Cluster, count: int) -> tuple[World, Sequence[int]]:
 async def rows(on: Cluster, sizes: Sizes, say: Callable[[str], None]) -> list[Row]:
     """Let all contenders run, in another order in each round."""
     made, ends = await filled(on, sizes.events)
-    ran: dict[str, list[Ran]] = {contender.name: [] for contender in CONTENDERS}
+    running = [each for each in CONTENDERS if sizes.frameworks or not each.is_framework]
+    ran: dict[str, list[Ran]] = {contender.name: [] for contender in running}
     rng = random.Random("rounds")
     race("raw", made, ends)  # the broker's code is compiled, the files are in memory
     for number in range(sizes.repeats):
-        for contender in rng.sample(CONTENDERS, len(CONTENDERS)):
+        for contender in rng.sample(running, len(running)):
             given = ends
             if contender.is_framework:
                 given = [min(end, sizes.framework_events // len(ends)) for end in ends]
@@ -88,7 +89,7 @@ async def rows(on: Cluster, sizes: Sizes, say: Callable[[str], None]) -> list[Ro
             ran[contender.name].append(found)
             say(f"  round {number + 1}: {contender.name}: {found.rate:,.0f}/s, "
                 f"{found.cpu_us:.1f} µs, idle {found.idle:.0%}")  # fmt: skip
-    return [_row(contender, ran) for contender in CONTENDERS]
+    return [_row(contender, ran) for contender in running]
 
 
 def _row(contender: Contender, ran: dict[str, list[Ran]]) -> Row:

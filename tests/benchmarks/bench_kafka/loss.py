@@ -15,7 +15,6 @@ from tests.benchmarks.bench_kafka.world import World, cluster, thousand, world
 from tests.benchmarks.path_stream import texts
 
 GOAL_S = 8.0
-_WATCHED_S = 20.0
 _LEFT = 75
 
 
@@ -37,7 +36,7 @@ async def rows(sizes: Sizes, say: Callable[[str], None]) -> list[Row]:
                 node = on.nodes[number % len(on.nodes)].number
                 started, first = time.monotonic(), len(probe.due)
                 await asyncio.to_thread(on.kill, node)
-                await asyncio.sleep(_WATCHED_S)
+                await asyncio.sleep(sizes.watched_seconds)
                 seen = [each.at for each in probe.seen.values()]
                 gaps.append(longest_gap(seen, started, time.monotonic()))
                 late = [1000 * (s.at - probe.due[n]) for n, s in probe.seen.items() if n >= first]

@@ -15,6 +15,7 @@ class Sizes:
     probe_seconds: float = 20.0
     kills: int = 3
     kill_rate: int = 200
+    watched_seconds: float = 20.0
     reloads: int = 200
     restart_families: int = 10_000
     replayed: int = 50_000
@@ -23,10 +24,11 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     repeats=1,
-    events=6000,
-    framework_events=1000,
+    events=4000,
+    framework_events=600,
     probe_seconds=2.0,
     kills=1,
+    watched_seconds=10.0,
     reloads=10,
     restart_families=500,
     replayed=4000,

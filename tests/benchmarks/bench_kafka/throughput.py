@@ -108,9 +108,12 @@ def _row(contender: Contender, ran: dict[str, list[Ran]]) -> Row:
         goal = f"≥ {contender.goal:g} × " + ("of it by us" if contender.is_framework else "raw")
     more = {
         "client CPU µs/event": _middle([one.cpu_us for one in own]),
+        "beside deciding": _middle([one.beside_us for one in own]),
         "idle": f"{100 * _middle([one.idle for one in own]):.0f} %",
         "events/batch": round(_middle([one.events / one.batches for one in own])),
     }
+    if contender.member != "matcher":
+        del more["beside deciding"]
     if contender.is_framework:
         del more["events/batch"]
     figures = [one.rate for one in own]

@@ -389,7 +389,7 @@ async def replaying(work: Work) -> None:
 
 
 async def loading(work: Work) -> None:
-    """Do what a start does with the versions topic, and say how long each part takes."""
+    """Do what a start does with the versions topic, and say what CPU each part takes."""
     from agents import registries
     from agents.live import spare_the_collector
     from artifacts.registry import Registry
@@ -399,32 +399,32 @@ async def loading(work: Work) -> None:
     from streams.transports.kafka_connection import KafkaConnection
 
     spare_the_collector()
-    started = time.perf_counter()
+    started = time.process_time()
     log = KafkaLog(KafkaConnection(work.given["bootstrap"], work.given["prefix"]))
     reader = await log.reader(("versions",))
-    spent = {"connect": time.perf_counter() - started}
+    spent = {"connect": time.process_time() - started}
     records: list[Any] = []
-    started = time.perf_counter()
+    started = time.process_time()
     while more := await reader.read(1000):
         records += more
-    spent["read"] = time.perf_counter() - started
-    started = time.perf_counter()
+    spent["read"] = time.process_time() - started
+    started = time.process_time()
     events: list[Any] = [decode(record) for record in records]
-    spent["decode"] = time.perf_counter() - started
+    spent["decode"] = time.process_time() - started
     load, spent["artifacts"] = registries.load_artifact, 0.0
 
     def timed(document: Any) -> Any:
-        started = time.perf_counter()
+        started = time.process_time()
         loaded = load(document)
-        spent["artifacts"] += time.perf_counter() - started
+        spent["artifacts"] += time.process_time() - started
         return loaded
 
     registries.load_artifact = timed
-    started = time.perf_counter()
+    started = time.process_time()
     registry = Registry()
     for event in events:
         registry = registries.folded(registry, event, ANYONE)
-    spent["fold"] = time.perf_counter() - started - spent["artifacts"]
+    spent["fold"] = time.process_time() - started - spent["artifacts"]
     spent["families"] = registry.serving
     await told_to_go(work, ())
     work.given["more"].update(spent)

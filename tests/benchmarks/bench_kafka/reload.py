@@ -86,6 +86,7 @@ async def rows(on: Cluster, sizes: Sizes, say: Callable[[str], None]) -> list[Ro
         async with probing(made, _lines("reload"), sizes.rate, topics) as probe:
             probe.told = told
             await probe.flowing(20)
+            await asyncio.sleep(min(5.0, sizes.probe_seconds))  # what happens often is compiled
             rng = random.Random("reload")
             for version in range(1, sizes.reloads + 1):
                 entering, serving = _versions(version, ordinal)

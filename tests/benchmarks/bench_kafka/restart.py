@@ -37,7 +37,7 @@ async def rows(on: Cluster, sizes: Sizes, say: Callable[[str], None]) -> list[Ro
         go(process, 1)
         parts = heard(process)
     more = {
-        f"{name} s": round(parts[name], 2)
+        f"{name}, s of CPU": round(parts[name], 2)
         for name in ("connect", "read", "decode", "artifacts", "fold")
     }
     what = f"start to ready, {parts['families']:,} families, {2 * len(many):,} change sets"

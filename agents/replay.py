@@ -14,24 +14,27 @@ decisions outside of it are told from decisions without an utterance by their ti
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from agents.differences import bytes_differ, outcomes_differ, shown_outcome
 from agents.history import closed_after, records, registry_at
-from agents.matcher import decide, state_of
+from agents.matcher import State, decide, state_of
 from agents.ranges import EVERYTHING, TOPIC, AtTime, Range, offsets_of
 from agents.revisions import Revisions
 from artifacts.policy import DEFAULT
 from artifacts.registry import Registry
 from streams.codec import Undecodable, decode
-from streams.events import AnswerGiven, MatchAbstained, Revision, UtteranceAsked
+from streams.events import AnswerGiven, Event, MatchAbstained, Revision, UtteranceAsked
 from streams.scratch import Row, Scratch
 from streams.signing import Trust
 from streams.transports import Log, Record
 
 _CLOCKS_APART_US = 3_600_000_000
 """How much earlier than its utterance a decision may be stamped: an hour."""
+
+_PAGE = 500
+"""Utterances, decisions that are looked up at a time."""
 
 _NO_UTTERANCE = "its utterance is not in the log, or no longer"
 
@@ -94,20 +97,36 @@ async def replay(
         part = await _utterances(log, within, scratch)
         judge = _Judge(Revisions(log, trust), fixed)
         found = records(log, ("matches", "fallbacks"), part.since)
-        async with contextlib.aclosing(judge.revisions), closed_after(found) as decisions:
-            async for record, event in decisions:
-                if not isinstance(event, AnswerGiven | MatchAbstained):
-                    continue
-                utterance = _utterance_of(scratch, event)
-                if utterance is not None:
-                    verdict = await judge.judged(record, event, utterance)
-                    yield Replayed(event.utterance_id, event.text, verdict)
-                elif part.should_hold(record):
-                    yield Replayed(event.utterance_id, event.text, Unjudged(_NO_UTTERANCE))
+        async with (
+            contextlib.aclosing(judge.revisions),
+            closed_after(found) as decisions,
+            contextlib.aclosing(_paged(decisions)) as pages,
+        ):
+            async for page in pages:
+                for record, event, utterance in _joined(scratch, page):
+                    if utterance is not None:
+                        verdict = await judge.judged(record, event, utterance)
+                        yield Replayed(event.utterance_id, event.text, verdict)
+                    elif part.should_hold(record):
+                        yield Replayed(event.utterance_id, event.text, Unjudged(_NO_UTTERANCE))
                 if part.is_closed and not scratch.unused:
                     break
-        for event in map(UtteranceAsked.model_validate_json, scratch.left()):
-            yield Replayed(event.utterance_id, event.text, Waiting())
+        for asked in map(UtteranceAsked.model_validate_json, scratch.left()):
+            yield Replayed(asked.utterance_id, asked.text, Waiting())
+
+
+async def _paged(
+    found: AsyncIterator[tuple[Record, Event]],
+) -> AsyncGenerator[list[tuple[Record, Decision]], None]:
+    """Yield the decisions, some at a time."""
+    page: list[tuple[Record, Decision]] = []
+    async for record, event in found:
+        if isinstance(event, AnswerGiven | MatchAbstained):
+            page.append((record, event))
+            if len(page) == _PAGE:
+                yield page
+                page = []
+    yield page
 
 
 async def _registry(log: Log, trust: Trust, ordinal: int) -> Registry:
@@ -145,6 +164,7 @@ async def _utterances(log: Log, within: Range, scratch: Scratch) -> _Part:
     cut = frozenset(p for p, (start, _) in offsets.items() if start > firsts[TOPIC, p])
     earliest: int | None = None
     ends: dict[int, int] = {}
+    page: list[tuple[bytes, bytes]] = []
     async with log.walking({(TOPIC, p): start for p, (start, _) in offsets.items()}) as walks:
         for (_, partition), walk in walks.items():
             async for record in walk:
@@ -154,9 +174,13 @@ async def _utterances(log: Log, within: Range, scratch: Scratch) -> _Part:
                 event = decode(record)
                 if not isinstance(event, Undecodable):
                     assert isinstance(event, UtteranceAsked)
-                    scratch.put(_key(event), record.value)
+                    page.append((_key(event), record.value))
                     time = record.timestamp
                     earliest = time if earliest is None else min(earliest, time)
+                    if len(page) == _PAGE:
+                        scratch.put(page)
+                        page.clear()
+    scratch.put(page)
     since = 0 if earliest is None or not cut else max(0, earliest - _CLOCKS_APART_US)
     if isinstance(within.start, AtTime) and not cut:
         since = max(0, within.start.time)
@@ -167,14 +191,28 @@ def _key(event: UtteranceAsked | Decision) -> bytes:
     return f"{len(event.tenant)}|{event.tenant}{event.utterance_id}".encode()
 
 
-def _utterance_of(scratch: Scratch, decision: Decision) -> UtteranceAsked | None:
-    """Return the utterance that was decided; of several with one id the one with this text."""
-    found = scratch.rows(_key(decision))
-    if not found:
-        return None
-    row, utterance = next(_fitting(found, decision), _parsed(found[0]))
-    scratch.mark(row)
-    return utterance
+def _joined(
+    scratch: Scratch, page: Sequence[tuple[Record, Decision]]
+) -> list[tuple[Record, Decision, UtteranceAsked | None]]:
+    """Return each decision with the utterance that was decided, as far as there is one.
+
+    Of several with one id it is the one with the decision's text; first those nobody has taken.
+    """
+    rows = scratch.rows([_key(event) for _, event in page])
+    taken: list[Row] = []
+    joined: list[tuple[Record, Decision, UtteranceAsked | None]] = []
+    for record, event in page:
+        found = rows.get(_key(event))
+        if not found:
+            joined.append((record, event, None))
+            continue
+        row, utterance = next(_fitting(found, event), None) or _parsed(found[0])
+        if not row.used:
+            row.used = True
+            taken.append(row)
+        joined.append((record, event, utterance))
+    scratch.mark(taken)
+    return joined
 
 
 def _fitting(rows: list[Row], decision: Decision) -> Iterator[tuple[Row, UtteranceAsked]]:
@@ -191,12 +229,22 @@ def _parsed(row: Row) -> tuple[Row, UtteranceAsked]:
 # --- deciding again -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Judge:
     """Decides with the recorded revisions, or with one registry."""
 
     revisions: Revisions
     fixed: Registry | None
+    state: State = field(default_factory=lambda: _state(Registry()))
+    """Of the registry that has decided last; the next decision is nearly always by the same."""
+
+    def decided(self, registry: Registry, utterance: UtteranceAsked) -> Decision:
+        """Return what the matcher decides with a registry."""
+        if self.state.registry is not registry:
+            self.state = _state(registry)
+        event = decide(self.state, utterance)[1][0]
+        assert isinstance(event, AnswerGiven | MatchAbstained)
+        return event
 
     async def judged(self, record: Record, event: Decision, utterance: UtteranceAsked) -> Verdict:
         if self.fixed is not None:
@@ -204,21 +252,21 @@ class _Judge:
         registry = await self.revisions.at(event.revision.ordinal)
         if registry is None:
             return Unjudged(_missing(event.revision, self.revisions.last))
-        again = decided(registry, utterance)
+        again = self.decided(registry, utterance)
         reasons = bytes_differ(record, event, again, registry)
         return _verdict(event, again, reasons)
 
     async def _against(
         self, fixed: Registry, event: Decision, utterance: UtteranceAsked
     ) -> Verdict:
-        again = decided(fixed, utterance)
+        again = self.decided(fixed, utterance)
         if shown_outcome(again) == shown_outcome(event):
             return Identical()
         recorded = await self.revisions.at(event.revision.ordinal)
         if recorded is None:
             why = _missing(event.revision, self.revisions.last)
             return _verdict(event, again, (why,))
-        same_code = shown_outcome(decided(recorded, utterance)) == shown_outcome(event)
+        same_code = shown_outcome(self.decided(recorded, utterance)) == shown_outcome(event)
         return _verdict(event, again, outcomes_differ(event, again, recorded, fixed, same_code))
 
 
@@ -232,8 +280,5 @@ def _missing(revision: Revision, last: int) -> str:
     return f"change set {revision.ordinal} is missing; those that are folded lead to {last}"
 
 
-def decided(registry: Registry, utterance: UtteranceAsked) -> Decision:
-    """Return what the matcher decides with a registry."""
-    event = decide(state_of(registry, 0.0, DEFAULT), utterance)[1][0]
-    assert isinstance(event, AnswerGiven | MatchAbstained)
-    return event
+def _state(registry: Registry) -> State:
+    return state_of(registry, 0.0, DEFAULT)

@@ -6,6 +6,7 @@ A decider is a pure function `(state, event) → (state, events)`; an asker wait
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from streams.events import Event
@@ -13,7 +14,7 @@ from streams.events import Event
 Outcome = tuple[Any, Sequence[Event]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decider:
     """A node that decides alone.
 
@@ -31,6 +32,11 @@ class Decider:
     is_rebuilt: bool
     doc: str
     batch: int = 200
+
+    @cached_property
+    def folds_own(self) -> bool:
+        """Whether it writes to a topic that it folds."""
+        return not frozenset(self.folds).isdisjoint(self.writes)
 
 
 @dataclass(frozen=True, slots=True)

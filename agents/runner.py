@@ -162,19 +162,15 @@ def all_decided(running: Running, node: Decider, records: Sequence[Record]) -> l
     All are decoded, then decided, then encoded: one after the other takes a third more time, since
     each stage pushes the others' code and data out of the processor's caches.
     """
-    traces = [running.sensor.begin(node.name, record) for record in records]
-    decoded = [running.decode(record) for record in records]
-    decisions = [
-        _events(running, node, record, event)
-        for record, event in zip(records, decoded, strict=True)
-    ]
+    begin, name = running.sensor.begin, node.name
+    traces = [begin(name, record) for record in records]
+    decoded = map(running.decode, records)
+    decisions = [_events(running, node, *each) for each in zip(records, [*decoded], strict=True)]
+    made = [_handled(running, *each) for each in zip(records, decisions, strict=True)]
+    if not any(traces):
+        return made
     return [
-        made if trace is None else trace.end(made)
-        for trace, made in zip(
-            traces,
-            [_handled(running, *each) for each in zip(records, decisions, strict=True)],
-            strict=True,
-        )
+        one if trace is None else trace.end(one) for trace, one in zip(traces, made, strict=True)
     ]
 
 
@@ -185,9 +181,10 @@ def _events(
         return (rejected(record, event.reason),)
     try:
         running.state, events = node.decide(running.state, event)
-        for made in events if node.folds else ():
-            if TOPIC_OF[type(made)].name in node.folds:
-                running.state, _ = node.decide(running.state, made)
+        if node.folds_own:
+            for made in events:
+                if TOPIC_OF[type(made)].name in node.folds:
+                    running.state, _ = node.decide(running.state, made)
     except Exception as error:  # one record must not stop the node, now and at every restart
         return (rejected(record, _failure(node, error)),)
     return events

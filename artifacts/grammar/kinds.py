@@ -4,14 +4,28 @@ compiler all read it here; digests depend on it through `KINDS_VERSION`.
 No kind is a wildcard: each has a token grammar, and a total value parser that may still refuse.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal as OneOf
 
-from artifacts.grammar.lexer import TokenClass, normalize
-from artifacts.grammar.syntax import Alternatives, Node, Repeat, TokenOf, optional, sequence
+from artifacts.grammar.lexer import TokenClass, literal_keys, normalize
+from artifacts.grammar.syntax import (
+    Alternatives,
+    Literal,
+    Node,
+    Option,
+    Phrase,
+    Repeat,
+    Sequence,
+    Slot,
+    TokenOf,
+    optional,
+    sequence,
+    slots,
+)
 from artifacts.values import MAX_DIGITS, Number, Value, read_number, show_number, whole
 
 KINDS_VERSION = 1
@@ -21,6 +35,8 @@ CONNECTORS = frozenset({"also", "and", "but", "or", "plus", "then"})
 IDENTIFIER_MARKS = frozenset("_-./:@#+~&=%$*\\")
 MAX_IDENTIFIER = 300
 MAX_PHRASE_WORDS = 6
+SlotType = OneOf["number", "text", "mixed"]
+"""What the values of a kind are; mixed are those of a phrase that has both."""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”"}
 
 
@@ -28,17 +44,20 @@ _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”"}
 class Kind:
     """One kind. `parse` gives a value or None (refused) and `parse(render(v)) == v`.
 
-    `cost_bits` is what a description pays for using it: the wider the kind, the dearer.
+    `values`, of a phrase, gives every value that a spelling has, or None when they are too many to
+    tell; `parse` then gives the only one. `cost_bits` is what a description pays for using it: the
+    wider the kind, the dearer.
     """
 
     name: str
-    type: OneOf["number", "text"]
+    type: SlotType
     closed: bool
     tokens: Node
     parse: Callable[[str], Value | None]
     render: Callable[[Value], str]
     cost_bits: float
     doc: str
+    values: Callable[[str], tuple[Value, ...] | None] | None = None
 
 
 def _keys(*keys: str) -> TokenOf:
@@ -151,3 +170,87 @@ _TABLE = (
 )  # fmt: skip
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})
+
+
+def kind_of(slot: Slot) -> Kind:
+    """Return the kind of a slot: of the table, its enumeration, or its phrase, `without` applied.
+
+    It is the one way from a slot to its token grammar, its parser and its type.
+
+    >>> kind_of(Slot("x", "word", without=("it",))).parse("It") is None
+    True
+    """
+    if slot.phrase is None and not slot.values and not slot.without:
+        return KINDS[slot.kind]
+    return _kind_of(Slot("", slot.kind, slot.values, slot.without, slot.phrase))
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(slot: Slot) -> Kind:
+    if slot.phrase is not None:
+        return _phrase_kind(slot.phrase)
+    kind = KINDS[slot.kind]
+    if slot.values:
+        options = tuple(Literal(literal_keys(value)) for value in slot.values)
+        return replace(kind, tokens=Alternatives(options))
+    without = frozenset(slot.without)
+
+    def parse(text: str) -> Value | None:
+        return kind.parse(text) if without.isdisjoint(literal_keys(text)) else None
+
+    return replace(kind, tokens=_less(kind.tokens, without), parse=parse)
+
+
+def _phrase_kind(phrase: Phrase) -> Kind:
+    from artifacts.grammar import phrases, positions, rendering  # late: they are made of kinds
+
+    inside = [slot for option in phrase.options for slot in slots(option.part)]
+
+    def values(text: str) -> tuple[Value, ...] | None:
+        return phrases.phrase_values(positions.forms(phrase), text)
+
+    def parse(text: str) -> Value | None:
+        found = values(text)
+        return found[0] if found is not None and len(found) == 1 else None
+
+    def render(value: Value) -> str:
+        return rendering.render_phrase(phrase, value)
+
+    return Kind(
+        phrase.name,
+        _joint(_option_type(option) for option in phrase.options),
+        all(kind_of(slot).closed for slot in inside),
+        Alternatives(tuple(option.part for option in phrase.options)),
+        parse,
+        render,
+        2,
+        f"The phrase {phrase.name!r}, with the values of its options.",
+        values,
+    )
+
+
+def _option_type(option: Option) -> SlotType:
+    if option.value is None:
+        return _joint(kind_of(slot).type for slot in slots(option.part))
+    return "text" if isinstance(option.value, str) else "number"
+
+
+def _joint(types: Iterable[SlotType]) -> SlotType:
+    """Return the type of values of these types; text where there is none."""
+    found = set(types) or {"text"}
+    return found.pop() if len(found) == 1 else "mixed"
+
+
+def _less(node: Node, without: frozenset[str]) -> Node:
+    """Return a kind's token grammar with no token of these keys."""
+    match node:
+        case TokenOf(keys, classes, excluded):
+            return TokenOf(keys - without, classes, excluded | without if classes else excluded)
+        case Sequence(parts):
+            return Sequence(tuple(_less(part, without) for part in parts))
+        case Alternatives(options):
+            return Alternatives(tuple(_less(option, without) for option in options))
+        case Repeat(part, low, high):
+            return Repeat(_less(part, without), low, high)
+        case Literal() | Slot():
+            raise TypeError("token grammars of kinds are made of tokens")

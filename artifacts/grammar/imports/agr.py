@@ -12,14 +12,32 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from artifacts.grammar.imports.agr_syntax import (
-    Alternative, Group, Part, Reference, Rule, Variable, Words, parse_rules,
+    Alternative,
+    Group,
+    Part,
+    Reference,
+    Rule,
+    Variable,
+    Words,
+    parse_rules,
 )
-from artifacts.grammar.imports.characters import (
-    Bind, Chain, Form, Text, Times, choice, to_grammar,
+from artifacts.grammar.imports.characters import to_grammar
+from artifacts.grammar.imports.forms import (
+    Bind,
+    Chain,
+    Form,
+    Text,
+    Times,
+    choice,
 )
 from artifacts.grammar.imports.names import NameTable, snake
 from artifacts.grammar.imports.report import (
-    Findings, Imported, Place, Refusal, checked, too_long,
+    Findings,
+    Imported,
+    Place,
+    Refusal,
+    checked,
+    too_long,
 )
 from artifacts.grammar.lexer import normalize
 from artifacts.grammar.syntax import MAX_NODES, MAX_REPEAT, Option, Phrase, Slot, slots

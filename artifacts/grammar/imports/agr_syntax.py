@@ -16,13 +16,13 @@ _NAME = re.compile(r"[^\W\d]\w*")
 _SPACING = re.compile(r"\[\s*spacing\s*=\s*(\w+)\s*\]")
 _SKIPPED = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|(.))", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|(.))", re.DOTALL
+)
 _STRING = re.compile(r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|`(?:[^`\\]|\\.)*`", re.DOTALL)
 _TYPES = re.compile(r"\s*:\s*\w+(\s*\|\s*\w+)*")
 _CONTROL = {"n": "\n", "r": "\r", "t": "\t", "v": "\v", "f": "\f", "b": "\b", "0": "\0", "\n": ""}
-_IMPORT = re.compile(
-    r"(?:import|entity)\b[^;\"'<]*(?:\"([^\"\n]*)\"|'([^'\n]*)')?\s*;"
-)
+_IMPORT = re.compile(r"(?:import|entity)\b[^;\"'<]*(?:\"([^\"\n]*)\"|'([^'\n]*)')?\s*;")
 """Names of types; what programs they stand for is asked when a variable has one."""
 _SPECIAL = "|()<>$-;{}[]"
 SPACINGS = ("auto", "required", "optional", "none")
@@ -190,7 +190,8 @@ class _Reader:
     def alternative(self, depth: int) -> Alternative:
         spacing = self.spacing()
         self.skip()
-        at, parts = self.place(), []
+        at = self.place()
+        parts: list[Part] = []
         while (mark := self.peek()) and mark not in "|);@":
             if self.text.startswith("->", self.at):
                 break
@@ -239,7 +240,8 @@ class _Reader:
         return Variable(name, type_name, is_rule, is_optional, at)
 
     def words(self) -> Words:
-        at, pieces, piece = self.place(), [], ""
+        at, piece = self.place(), ""
+        pieces: list[str] = []
         while mark := self.peek():
             if comment := _COMMENT.match(self.text, self.at):
                 self.at = comment.end()

@@ -14,22 +14,35 @@ Blanks are `soft` (two in a row are one, and none at the ends: what grammars mea
 character of the normalized text, which has no two in a row: such spellings are dropped).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from artifacts.grammar import syntax
-from artifacts.grammar.imports.report import Place, Refusal
-from artifacts.grammar.kinds import KINDS
-from artifacts.grammar.lexer import literal_keys, token_class
+from artifacts.grammar.imports.forms import (
+    BLANK,
+    COMBINING,
+    DIGITS,
+    LETTERS,
+    NOTHING,
+    Bind,
+    Chain,
+    Choice,
+    Form,
+    Text,
+    Times,
+    choice,
+    empty,
+    nonempty,
+    place_of,
+)
+from artifacts.grammar.imports.report import Refusal
+from artifacts.grammar.lexer import literal_keys
 from artifacts.grammar.syntax import (
     MAX_NODES,
     MAX_REPEAT,
-    Alternatives,
     Literal,
     Node,
     Repeat,
-    Slot,
-    TokenOf,
     alternatives,
     optional,
     sequence,
@@ -40,171 +53,6 @@ MAX_SPELLINGS = 512
 MAX_STEPS = 20_000
 """Steps that one grammar may take to write spellings out."""
 
-_LETTERS, _DIGITS, _MARK, _BLANK, _JOINS = "letters", "digits", "mark", "space", "combining"
-_Edge = frozenset[str]
-_NONE: _Edge = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """These characters, in normalized text but for blanks at the ends."""
-
-    text: str
-    at: Place = field(compare=False)
-    nullable: bool = field(init=False, compare=False, repr=False)
-    first: _Edge = field(init=False, compare=False, repr=False)
-    last: _Edge = field(init=False, compare=False, repr=False)
-    size: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        first = _NONE if not self.text else frozenset({_class_of(self.text[0])})
-        keys = literal_keys(self.text)
-        last = _NONE if not keys else frozenset({token_class(keys[-1])})
-        _set(self, not self.text, first, last, 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """A slot."""
-
-    slot: Slot
-    at: Place = field(compare=False)
-    nullable: bool = field(init=False, compare=False, repr=False)
-    first: _Edge = field(init=False, compare=False, repr=False)
-    last: _Edge = field(init=False, compare=False, repr=False)
-    size: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        _, first, last = _token_edges(self.slot)
-        _set(self, False, first, last, syntax.nodes(self.slot))
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The parts, one after the other."""
-
-    parts: tuple["Form", ...]
-    nullable: bool = field(init=False, compare=False, repr=False)
-    first: _Edge = field(init=False, compare=False, repr=False)
-    last: _Edge = field(init=False, compare=False, repr=False)
-    size: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        nullable, first, last = _joined_edges((p.nullable, p.first, p.last) for p in self.parts)
-        _set(self, nullable, first, last, 1 + sum(part.size for part in self.parts))
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Any one of the options; without any, no text at all."""
-
-    options: tuple["Form", ...]
-    nullable: bool = field(init=False, compare=False, repr=False)
-    first: _Edge = field(init=False, compare=False, repr=False)
-    last: _Edge = field(init=False, compare=False, repr=False)
-    size: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        first = _NONE.union(*(option.first for option in self.options))
-        last = _NONE.union(*(option.last for option in self.options))
-        nullable = any(option.nullable for option in self.options)
-        _set(self, nullable, first, last, 1 + sum(option.size for option in self.options))
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """`low` to `high` times."""
-
-    part: "Form"
-    low: int
-    high: int
-    at: Place = field(compare=False)
-    nullable: bool = field(init=False, compare=False, repr=False)
-    first: _Edge = field(init=False, compare=False, repr=False)
-    last: _Edge = field(init=False, compare=False, repr=False)
-    size: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        nullable = not self.low or self.part.nullable
-        _set(self, nullable, self.part.first, self.part.last, 1 + self.part.size)
-
-
-Form = Text | Bind | Chain | Choice | Times
-
-
-def _set(form: object, nullable: bool, first: _Edge, last: _Edge, size: int) -> None:
-    """Fill in what every form knows of itself, so that no walk has to ask for it again."""
-    object.__setattr__(form, "nullable", nullable)
-    object.__setattr__(form, "first", first)
-    object.__setattr__(form, "last", last)
-    object.__setattr__(form, "size", size)
-
-
-def _class_of(character: str) -> str:
-    """Return the class of a first character; one that joins any token before it is `combining`."""
-    if character.isascii():
-        return token_class(character)
-    return _JOINS if len(literal_keys(f"={character}")) == 1 else token_class(character)
-
-
-_Edges = tuple[bool, _Edge, _Edge]
-
-
-def _joined_edges(parts: Iterable[_Edges]) -> _Edges:
-    nullable, first, last = True, _NONE, _NONE
-    for part_nullable, part_first, part_last in parts:
-        first = first | part_first if nullable else first
-        last = last | part_last if part_nullable else part_last
-        nullable = nullable and part_nullable
-    return nullable, first, last
-
-
-def _token_edges(node: Node) -> _Edges:
-    """Return if a token grammar takes nothing, and the classes that it starts and ends with."""
-    match node:
-        case Literal(keys):
-            classes = [frozenset({str(token_class(key))}) for key in keys]
-            return not keys, classes[0] if keys else _NONE, classes[-1] if keys else _NONE
-        case TokenOf(keys, classes_of, _):
-            edge = frozenset(map(str, classes_of)) | {str(token_class(key)) for key in keys}
-            return False, edge, edge
-        case syntax.Sequence(parts):
-            return _joined_edges(map(_token_edges, parts))
-        case Alternatives(options):
-            found = [_token_edges(option) for option in options]
-            return (
-                any(nullable for nullable, _, _ in found),
-                _NONE.union(*(first for _, first, _ in found)),
-                _NONE.union(*(last for _, _, last in found)),
-            )
-        case Repeat(part, low, _):
-            nullable, first, last = _token_edges(part)
-            return nullable or not low, first, last
-        case Slot(_, kind, values, _, phrase):
-            if phrase is not None:
-                return _token_edges(Alternatives(tuple(o.part for o in phrase.options)))
-            if values:
-                return _token_edges(Alternatives(tuple(Literal(literal_keys(v)) for v in values)))
-            return _token_edges(KINDS[kind].tokens)
-
-
-NOTHING: Form = Choice(())
-"""No text at all."""
-
-
-def empty(at: Place) -> Form:
-    """Return the form of the empty text."""
-    return Text("", at)
-
-
-def choice(options: Iterable[Form]) -> Form:
-    """Return the union of the options, flat and without repeats."""
-    flat: dict[Form, None] = {}
-    for option in options:
-        for each in option.options if isinstance(option, Choice) else (option,):
-            flat[each] = None
-    return next(iter(flat)) if len(flat) == 1 else Choice(tuple(flat))
-
 
 @dataclass(slots=True)
 class _Settling:
@@ -214,9 +62,9 @@ class _Settling:
     def touches(self, left: Form, right: Form) -> bool:
         """Return if a text of one and a text of the other could join to one token."""
         shared = left.last & right.first
-        if _LETTERS in shared or _DIGITS in shared or (_BLANK in shared and not self.soft):
+        if LETTERS in shared or DIGITS in shared or (BLANK in shared and not self.soft):
             return True
-        return _JOINS in right.first and bool(left.last - {_BLANK})
+        return COMBINING in right.first and bool(left.last - {BLANK})
 
     def form(self, form: Form) -> Form:
         match form:
@@ -303,9 +151,11 @@ class _Settling:
                     [[choice(clean), right]] if clean else []
                 )
             case Times(part, low, high, at):
-                return [[Times(part, low - 1, high - 1, at), part, right]] if high > 1 else [
-                    [part, right]
-                ]
+                return (
+                    [[Times(part, low - 1, high - 1, at), part, right]]
+                    if high > 1
+                    else [[part, right]]
+                )
         match right:
             case Chain(parts):
                 return [[left, *parts]]
@@ -315,9 +165,11 @@ class _Settling:
                     [[left, choice(clean)]] if clean else []
                 )
             case Times(part, low, high, at):
-                return [[left, part, Times(part, low - 1, high - 1, at)]] if high > 1 else [
-                    [left, part]
-                ]
+                return (
+                    [[left, part, Times(part, low - 1, high - 1, at)]]
+                    if high > 1
+                    else [[left, part]]
+                )
         slot = left if isinstance(left, Bind) else right
         assert isinstance(slot, Bind)
         other = right if slot is left else left
@@ -333,39 +185,6 @@ class _Settling:
 def other_text(form: Form) -> str:
     """Return the characters of a text, for messages."""
     return form.text if isinstance(form, Text) else ""
-
-
-def place_of(form: Form) -> Place:
-    """Return where a form begins in its source."""
-    match form:
-        case Text() | Bind() | Times():
-            return form.at
-        case Chain(children) | Choice(children):
-            return place_of(children[0]) if children else (1, 1)
-
-
-def nonempty(form: Form) -> Form:
-    """Return the texts of a form but the empty one."""
-    match form:
-        case Text(text):
-            return form if text else NOTHING
-        case Bind():
-            return form
-        case Choice(options):
-            left = [nonempty(option) for option in options if option.nullable]
-            return choice(
-                o for o in (*(p for p in options if not p.nullable), *left) if o != NOTHING
-            )
-        case Times(part, low, high, at):
-            if not form.nullable:
-                return form
-            full = nonempty(part)
-            return NOTHING if full == NOTHING else Times(full, 1, high, at)
-        case Chain(parts):
-            if not form.nullable:
-                return form
-            rows = [Chain((nonempty(part), *parts[i + 1 :])) for i, part in enumerate(parts)]
-            return choice(row for row in rows if NOTHING not in row.parts)
 
 
 def to_grammar(form: Form, *, soft_blanks: bool) -> Node | None:

@@ -12,23 +12,40 @@ same, and `any-script`. What a token grammar cannot say is refused: look-around,
 `.`, runs without end of anything but one class of tokens, and case.
 """
 
-from collections.abc import Iterator
-
-from artifacts.grammar.imports.characters import (
-    Bind, Chain, Choice, Form, Text, Times, choice, empty, to_grammar,
+from artifacts.grammar.imports.characters import to_grammar
+from artifacts.grammar.imports.forms import (
+    Bind,
+    Chain,
+    Choice,
+    Form,
+    Text,
+    Times,
+    choice,
+    empty,
 )
 from artifacts.grammar.imports.names import snake
-from artifacts.grammar.imports.regexp_sets import BLANKS, DIGITS, LETTERS, Characters, folded
+from artifacts.grammar.imports.regexp_sets import BLANKS, DIGITS, LETTERS, folded
 from artifacts.grammar.imports.regexp_syntax import (
-    Again, Either, Named, Pattern, Row, Set, parse_pattern,
+    Again,
+    Either,
+    Named,
+    Pattern,
+    Row,
+    Set,
+    parse_pattern,
 )
 from artifacts.grammar.imports.report import (
-    Findings, Imported, Place, Refusal, checked, too_long,
+    Findings,
+    Imported,
+    Place,
+    Refusal,
+    checked,
+    too_long,
 )
 from artifacts.grammar.imports.same import same_language
 from artifacts.grammar.lexer import normalize
 from artifacts.grammar.nfa import GrammarTooLarge, compile_nfa
-from artifacts.grammar.syntax import MAX_NODES, Slot, slots
+from artifacts.grammar.syntax import MAX_NODES, Slot
 from artifacts.problems import Problem
 from artifacts.values import MAX_DIGITS
 
@@ -81,8 +98,10 @@ def import_patterns(text: str, *, ignore_case: bool = False) -> Imported | tuple
         with findings.collecting():
             key, name = name or f"pattern-{number}", ""
             if count > MAX_PATTERNS or len(pattern) > MAX_PATTERN:
-                message = (f"{count:,} patterns, {len(pattern):,} characters; the limits are "
-                           f"{MAX_PATTERNS:,} and {MAX_PATTERN:,}")
+                message = (
+                    f"{count:,} patterns, {len(pattern):,} characters; the limits are "
+                    f"{MAX_PATTERNS:,} and {MAX_PATTERN:,}"
+                )
                 raise Refusal("grammar-too-large", (number, 1), message)
             if key in findings.grammars:
                 raise Refusal("bad-document", (number, 1), f"the name {key!r} is given twice")
@@ -132,12 +151,16 @@ class _Importer:
         """Return the characters of normalized texts that a set takes."""
         characters, at = one.characters, one.at
         if characters.inverted:
-            message = "any character but a few: no wildcards; expected the characters that may stand"
+            message = (
+                "any character but a few: no wildcards; expected the characters that may stand"
+            )
             raise Refusal("not-expressible", at, message)
         members = characters.members
         if not one.folds and not characters.is_caseless():
-            message = ("the case of letters matters here, and grammars fold case; expected (?i), "
-                       "'#! ignore-case' or both cases")
+            message = (
+                "the case of letters matters here, and grammars fold case; expected (?i), "
+                "'#! ignore-case' or both cases"
+            )
             raise Refusal("not-expressible", at, message)
         found = {folded(member) for member in members}
         if None in found:
@@ -165,11 +188,15 @@ class _Importer:
                 self.findings.note(at, "a run of letters may be of any script, as the file says")
                 return self.bound(_WORD, low, at, inside)
             if characters == LETTERS:
-                message = ("a run of ASCII letters alone: tokens are runs of letters of any script;"
-                           " expected '#! any-script' to take those")
+                message = (
+                    "a run of ASCII letters alone: tokens are runs of letters of any script;"
+                    " expected '#! any-script' to take those"
+                )
                 raise Refusal("not-expressible", at, message)
-        message = ("a repeat without end; expected a bound like {1,8}, or a run of digits, letters"
-                   " or blanks alone")
+        message = (
+            "a repeat without end; expected a bound like {1,8}, or a run of digits, letters"
+            " or blanks alone"
+        )
         raise Refusal("not-expressible", at, message)
 
     def bound(self, kind: Slot, low: int, at: Place, inside: bool) -> Form:
@@ -200,8 +227,10 @@ class _Importer:
         for kind in _KINDS:
             if automaton is not None and same_language(automaton, compile_nfa(kind)) is True:
                 return Bind(Slot(name, kind.kind, without=kind.without), at)
-        message = (f"the texts of group {name!r} are neither finitely many nor those of a slot kind;"
-                   " expected a list, \\d+, -?\\d+, -?\\d+(\\.\\d+)? or [a-z]+")
+        message = (
+            f"the texts of group {name!r} are neither finitely many nor those of a slot kind;"
+            " expected a list, \\d+, -?\\d+, -?\\d+(\\.\\d+)? or [a-z]+"
+        )
         raise Refusal("not-expressible", at, message)
 
 

@@ -34,9 +34,9 @@ class Characters:
 
     def is_caseless(self) -> bool:
         """Return if every member's other cases are members."""
-        return all({c.lower(), c.upper()} <= self.members for c in self.members if c.isascii()) and (
-            all(c.lower() == c.upper() for c in self.members if not c.isascii())
-        )
+        return all(
+            {c.lower(), c.upper()} <= self.members for c in self.members if c.isascii()
+        ) and (all(c.lower() == c.upper() for c in self.members if not c.isascii()))
 
 
 CLASSES = {

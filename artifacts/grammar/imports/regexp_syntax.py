@@ -75,7 +75,7 @@ Pattern = Set | Row | Either | Again | Named
 def parse_pattern(pattern: str, at: Place, *, ignore_case: bool) -> Pattern:
     """Return the tree of a pattern that begins at a place; raise Refusal."""
     reader = _Reader(pattern, at, ignore_case)
-    if pattern.startswith("^") or pattern.startswith("\\A"):
+    if pattern.startswith(("^", "\\A")):
         reader.at = 1 if pattern[0] == "^" else 2
     tree = reader.alternatives(1)
     if reader.at < len(pattern):

@@ -105,8 +105,11 @@ class _Reader:
             rows.append(self.row(depth))
         if self.peek() != closing:
             found = repr(self.peek()) if self.peek() else "the end"
-            raise self.refused(f"expected {closing!r}, found {found}" if closing else
-                               f"unexpected {found}; a backslash makes it plain")
+            raise self.refused(
+                f"expected {closing!r}, found {found}"
+                if closing
+                else f"unexpected {found}; a backslash makes it plain"
+            )
         if separator == ";":
             return AnyOrder(tuple(rows), start)
         return rows[0] if len(rows) == 1 else Either(tuple(rows))
@@ -122,8 +125,9 @@ class _Reader:
                 at = self.place()
                 name, _, slot = self.name("{", "}").partition(":")
                 captured = name.startswith("@")
-                parts.append(ListName(name.lstrip("@") if captured else name,
-                                      (slot or name).lstrip("@"), at))
+                parts.append(
+                    ListName(name.lstrip("@") if captured else name, (slot or name).lstrip("@"), at)
+                )
             elif mark == "<":
                 at = self.place()
                 parts.append(RuleName(self.name("<", ">"), at))

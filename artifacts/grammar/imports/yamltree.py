@@ -116,7 +116,8 @@ class _Reader:
             raise Refusal("grammar-too-large", at, message)
         if isinstance(node, yaml.ScalarNode):
             kind = node.tag.rpartition(":")[2]
-            return Scalar(node.value, kind, at, self.exact(node, at))
+            begin, end = node.start_mark.index, node.end_mark.index
+            return Scalar(node.value, kind, at, self.exact(begin, end, node.value, at))
         if isinstance(node, yaml.SequenceNode):
             return Items(tuple(self.tree(item, depth + 1) for item in node.value), at)
         fields: dict[str, Tree] = {}
@@ -130,10 +131,35 @@ class _Reader:
             fields[key.text], keys[key.text] = self.tree(value_node, depth + 1), key
         return Fields(fields, keys, at)
 
-    def exact(self, node: object, at: Place) -> Place | None:
-        start, end = getattr(node, "start_mark").index, getattr(node, "end_mark").index
-        value = getattr(node, "value")
+    def exact(self, start: int, end: int, value: str, at: Place) -> Place | None:
         for quotes in (0, 1):
             if self.text[start + quotes : end - quotes] == value:
                 return at[0], at[1] + quotes
         return None
+
+
+def fields_of(tree: Tree | None, what: str) -> Fields:
+    if tree is None:
+        return Fields({}, {}, (1, 1))
+    if not isinstance(tree, Fields):
+        raise Refusal("bad-document", tree.at, f"expected a mapping for {what}")
+    return tree
+
+
+def items_of(tree: Tree | None, what: str, at: Place) -> tuple[Tree, ...]:
+    if not isinstance(tree, Items):
+        raise Refusal("bad-document", tree.at if tree else at, f"expected a list for {what}")
+    return tree.items
+
+
+def scalar_of(tree: Tree | None, what: str, at: Place) -> Scalar:
+    if not isinstance(tree, Scalar) or tree.type == "null":
+        raise Refusal("bad-document", tree.at if tree else at, f"expected text for {what}")
+    return tree
+
+
+def only_known(tree: Fields, names: set[str]) -> None:
+    for name, key in tree.keys.items():
+        if name not in names:
+            expected = ", ".join(sorted(names))
+            raise Refusal("bad-document", key.at, f"{name!r} is unknown; expected {expected}")

@@ -207,6 +207,8 @@ class _Importer:
             if part is None or form.nullable:
                 message = f"rule <{rule.name}> may be empty; expected text for its value"
                 raise Refusal("grammar-nullable", alternative.at, message)
+            if alternative.value in ("true", "false"):
+                self.findings.note(alternative.value_at, "a truth value is kept as text")
             names = [slot.name for slot in slots(checked(part, alternative.at))]
             options.append(Option(part, _value(alternative, names)))
         return options
@@ -221,7 +223,7 @@ def _value(alternative: Alternative, names: Sequence[str]) -> Value | None:
             raise Refusal("not-expressible", alternative.at, message)
         return None
     if written in ("true", "false"):
-        return written == "true"
+        return written  # phrases have numbers and texts
     if _NUMBER.fullmatch(written):
         return whole(Fraction(written))
     if string := _STRING.fullmatch(written):

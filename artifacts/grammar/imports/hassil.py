@@ -99,7 +99,7 @@ class _Importer:
         self.findings.note(
             None,
             "punctuation at the ends of words, and '-' or '_' for a blank, "
-            "are not skipped as hassil does",
+            "are not skipped as hassil does, nor is a blank after a list's value or an apostrophe",
         )
         lists = fields_of(top.fields.get("lists"), "lists").fields
         rules = fields_of(top.fields.get("expansion_rules"), "expansion_rules").fields

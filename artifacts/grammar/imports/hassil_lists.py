@@ -30,7 +30,7 @@ _WHOLE: tuple[Fraction, ...] = (Fraction(0),)
 
 def _value(scalar: Scalar) -> Value:
     if scalar.type == "bool":
-        return scalar.text.lower() in ("true", "yes", "on")
+        return "true" if scalar.text.lower() in ("true", "yes", "on") else "false"
     if scalar.type in ("int", "float") and re.fullmatch(r"-?\d{1,30}(\.\d{1,30})?", scalar.text):
         return whole(Fraction(scalar.text))
     return scalar.text
@@ -71,6 +71,8 @@ class Lists:
                 only_known(tree, {"in", "out", "context", "metadata"})
                 source = scalar_of(tree.fields.get("in"), "'in'", tree.at)
                 given = tree.fields.get("out")
+                if isinstance(given, Scalar) and given.type == "bool":
+                    self.findings.note(given.at, "a truth value is kept as text")
                 out = None if given is None else _value(scalar_of(given, "'out'", tree.at))
                 for extra in ("context", "metadata"):
                     if extra in tree.keys:
@@ -129,11 +131,6 @@ class Lists:
         ):
             message = "numbers in words alone need the rules of a language; expected digits"
             raise Refusal("not-expressible", tree.keys["digits"].at, message)
-        self.findings.note(
-            tree.at,
-            "numbers in words, with a sign or zeros before them, or a "
-            "decimal point that is not needed, are not in the grammars",
-        )
         times, fractions = Fraction(1), _WHOLE
         if "multiplier" in tree.fields:
             scalar = scalar_of(tree.fields["multiplier"], "multiplier", tree.at)
@@ -159,6 +156,11 @@ class Lists:
         if numbers > MAX_VALUES:
             message = f"range {name!r} has {numbers:,} numbers; the limit is {MAX_VALUES:,}"
             raise Refusal("grammar-too-large", at, message)
+        self.findings.note(
+            at,
+            "numbers in words, with a sign or zeros before them, or a "
+            "decimal point that is not needed, are not in the grammars",
+        )
         options = []
         for whole_part in range(low, high + 1, step):
             for fraction in fractions:

@@ -107,7 +107,10 @@ def import_patterns(text: str, *, ignore_case: bool = False) -> Imported | tuple
                 raise Refusal("bad-document", (number, 1), f"the name {key!r} is given twice")
             tree = parse_pattern(pattern, (number, 1), ignore_case=ignore_case)
             importer = _Importer(findings, any_script)
-            grammar = to_grammar(importer.form(tree), soft_blanks=False)
+            form = importer.form(tree)
+            if form.nullable:
+                raise Refusal("grammar-nullable", (number, 1), "the empty text would match")
+            grammar = to_grammar(form, soft_blanks=False)
             if grammar is None:
                 message = "no normalized text matches: expected single blanks, none at the ends"
                 raise Refusal("not-expressible", (number, 1), message)

@@ -36,6 +36,7 @@ from artifacts.grammar.imports.report import (
     Imported,
     Place,
     Refusal,
+    check_levels,
     checked,
     too_long,
 )
@@ -120,6 +121,7 @@ class _Importer:
         return found
 
     def lookup(self, name: str, at: Place, path: tuple[str, ...]) -> Rule:
+        check_levels(3 * len(path), at)
         if name in path:
             message = f"rule <{name}> is written in terms of itself: no token grammar does"
             raise Refusal("not-expressible", at, message)

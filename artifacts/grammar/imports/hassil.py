@@ -32,6 +32,7 @@ from artifacts.grammar.imports.yamltree import (
     read_yaml,
     scalar_of,
 )
+from artifacts.grammar.nfa import MAX_POSITIONS, compile_nfa
 from artifacts.grammar.syntax import Node, Slot, alternatives, slots
 from artifacts.problems import Problem
 
@@ -62,7 +63,7 @@ def import_hassil(text: str, *, any_context: bool = False) -> Imported | tuple[P
     """Return the grammars of a sentence file by intent, or every problem with its place.
 
     With `any_context`, conditions on what is not text are left out, with a note. An intent whose
-    sentences fill one slot from different lists has a grammar for each combination, numbered.
+    sentences fill one slot from different lists, or are too many, has several grammars, numbered.
     """
     if problems := too_long(text):
         return problems
@@ -79,6 +80,15 @@ class _Scope:
     lists: Mapping[str, Tree]
     rules: Mapping[str, Tree]
     slots: dict[str, Slot] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Sentences of one grammar, their slots and positions."""
+
+    slots: dict[str, Slot]
+    nodes: list[Node]
+    size: int
 
 
 class _Importer:
@@ -120,20 +130,27 @@ class _Importer:
                 self.intent(name, found, intents.keys[name].at)
 
     def intent(self, name: str, found: list[Node], at: Place) -> None:
-        """Put the sentences of an intent together, apart where one slot has two kinds."""
-        groups: list[tuple[dict[str, Slot], list[Node]]] = []
+        """Put the sentences of an intent together, as far as one grammar can hold them.
+
+        They go apart where one slot has two kinds, and where the automaton would be too large.
+        """
+        groups: list[_Group] = []
         for node in found:
             mine = {slot.name: slot for slot in slots(node)}
-            for known, nodes in groups:
-                if all(known.get(each, slot) == slot for each, slot in mine.items()):
-                    known |= mine
-                    nodes.append(node)
+            size = len(compile_nfa(node).follow)
+            for group in groups:
+                if group.size + size <= MAX_POSITIONS and all(
+                    group.slots.get(each, slot) == slot for each, slot in mine.items()
+                ):
+                    group.slots |= mine
+                    group.nodes.append(node)
+                    group.size += size
                     break
             else:
-                groups.append((mine, [node]))
-        for index, (_, nodes) in enumerate(groups, 1):
+                groups.append(_Group(mine, [node], size))
+        for index, group in enumerate(groups, 1):
             key = name if index == 1 else f"{name}-{index}"
-            self.findings.grammars[key] = checked(alternatives(*nodes), at)
+            self.findings.grammars[key] = checked(alternatives(*group.nodes), at)
 
     def group(
         self, group: Fields, lists: Mapping[str, Tree], rules: Mapping[str, Tree], found: list[Node]
@@ -170,8 +187,10 @@ class _Importer:
             self.templates[key] = parse_template(source)
         return self.templates[key]
 
-    def form(self, template: Template, scope: _Scope, rules: tuple[str, ...]) -> Form:
-        def named(reference: ListName | RuleName) -> Form:
+    def form(
+        self, template: Template, scope: _Scope, rules: tuple[str, ...], level: int = 1
+    ) -> Form:
+        def named(reference: ListName | RuleName, level: int) -> Form:
             at = reference.at
             if isinstance(reference, ListName):
                 known = self.list_slot(reference.name, scope, at)
@@ -183,9 +202,9 @@ class _Importer:
             if name not in scope.rules:
                 raise Refusal("bad-document", at, f"expected a rule <{name}>, there is none")
             body = _stripped(scalar_of(scope.rules[name], f"rule {name}", at))
-            return self.form(self.template(body), scope, (*rules, name))
+            return self.form(self.template(body), scope, (*rules, name), level)
 
-        return form_of(template, named)
+        return form_of(template, named, level)
 
     def list_slot(self, name: str, scope: _Scope, at: Place) -> Slot:
         if name not in scope.slots:

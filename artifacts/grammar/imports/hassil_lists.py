@@ -36,7 +36,7 @@ def _value(scalar: Scalar) -> Value:
     return scalar.text
 
 
-def _no_names(reference: ListName | RuleName) -> Form:
+def _no_names(reference: ListName | RuleName, _: int) -> Form:
     message = f"{reference.name!r} inside a value of a list; expected plain text"
     raise Refusal("not-expressible", reference.at, message)
 

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 
 from artifacts.grammar.nfa import GrammarTooLarge, compile_nfa
 from artifacts.grammar.syntax import Node, slot_conflicts
+from artifacts.grammar.textform import parse_grammar, print_grammar
 from artifacts.problems import Problem
 
 MAX_FILE = 1_000_000
 """Characters of a file."""
 MAX_DEPTH = 40
 """Groups within groups of a source; those of the grammar have a limit of their own."""
+MAX_LEVELS = 50
+"""Groups within groups with those of the rules that they name."""
 MAX_PROBLEMS = 50
 
 Place = tuple[int, int]
@@ -107,4 +110,14 @@ def checked(grammar: Node, place: Place) -> Node:
         raise Refusal("grammar-too-large", place, str(error)) from None
     if automaton.nullable:
         raise Refusal("grammar-nullable", place, "the empty text would be in the grammar")
+    written = parse_grammar(print_grammar(grammar))
+    if isinstance(written, Problem):
+        raise Refusal(written.code, place, f"no text form: {written.message}")
     return grammar
+
+
+def check_levels(levels: int, place: Place) -> None:
+    """Refuse groups within groups and rules beyond `MAX_LEVELS`."""
+    if levels > MAX_LEVELS:
+        message = f"nesting of {levels} levels with the rules inside; the limit is {MAX_LEVELS}"
+        raise Refusal("grammar-too-large", place, message)

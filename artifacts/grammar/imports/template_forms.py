@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import factorial
 
 from artifacts.grammar.imports.forms import Chain, Form, Text, choice
-from artifacts.grammar.imports.report import Place, Refusal
+from artifacts.grammar.imports.report import Place, Refusal, check_levels
 from artifacts.grammar.imports.templates import (
     AnyOrder,
     Either,
@@ -19,31 +19,35 @@ from artifacts.grammar.syntax import MAX_NODES
 MAX_ORDERS = 720
 """Orders of a permutation: six parts."""
 
+Names = Callable[[ListName | RuleName, int], Form]
+"""What a reference at some level stands for."""
 
-def form_of(template: Template, names: Callable[[ListName | RuleName], Form]) -> Form:
-    """Return the form of a template."""
-    form = _form(template, names)
+
+def form_of(template: Template, names: Names, level: int = 1) -> Form:
+    """Return the form of a template that stands `level` groups deep."""
+    check_levels(level, place_of_template(template))
+    form = _form(template, names, level + 1)
     if form.size > MAX_NODES:
         message = f"the sentence has {form.size:,} parts; the limit is {MAX_NODES:,}"
         raise Refusal("grammar-too-large", place_of_template(template), message)
     return form
 
 
-def _form(template: Template, names: Callable[[ListName | RuleName], Form]) -> Form:
+def _form(template: Template, names: Names, level: int) -> Form:
     match template:
         case Words(text, at):
             return Text(text, at)
         case Row(parts):
-            return Chain(tuple(form_of(part, names) for part in parts))
+            return Chain(tuple(form_of(part, names, level) for part in parts))
         case Either(options):
-            return choice([form_of(option, names) for option in options])
+            return choice([form_of(option, names, level) for option in options])
         case AnyOrder(parts, at):
             if (orders := factorial(min(len(parts), 99))) > MAX_ORDERS:
                 message = f"{len(parts)} parts have {orders:,} orders; the limit is {MAX_ORDERS}"
                 raise Refusal("grammar-too-large", at, message)
-            return _orders([form_of(part, names) for part in parts], at)
+            return _orders([form_of(part, names, level) for part in parts], at)
         case ListName() | RuleName():
-            return names(template)
+            return names(template, level)
 
 
 def _orders(parts: list[Form], at: Place) -> Form:

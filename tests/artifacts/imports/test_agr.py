@@ -77,7 +77,9 @@ REFUSED = (
     ("<S> = " + "(" * 50 + "a" + ")" * 50 + ";", "grammar-too-large", "line 1, column 47",
      "limit is 40"),
     ("".join(f"<R{i}> = a <R{i + 1}> b <R{i + 1}>;" for i in range(30)) + "<R30> = a;",
-     "grammar-too-large", "line 1, column", "the limit is 20,000"),
+     "grammar-too-large", "line 1, column", "the limit is"),
+    ("".join(f"<R{i}> = a <R{i + 1}>;" for i in range(3_000)) + "<R3000> = a;",
+     "grammar-too-large", "line 1, column", "the limit is 50"),
     ("x" * 1_000_001, "grammar-too-large", "line 1, column 1", "limit is 1,000,000"),
 )  # fmt: skip
 

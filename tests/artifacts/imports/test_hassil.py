@@ -178,6 +178,15 @@ def test_files_are_refused_with_a_place(text: str, code: str, place: str, messag
     assert found[0].place.startswith(place)
 
 
+def test_rules_within_rules_have_a_limit() -> None:
+    rules = "".join(f"  r{i}: 'a <r{i + 1}>'\n" for i in range(3_000)) + "  r3000: b\n"
+    found = import_hassil(
+        f"intents: {{A: {{data: [{{sentences: ['<r0>']}}]}}}}\nexpansion_rules:\n{rules}"
+    )
+    assert isinstance(found, tuple)
+    assert "the limit is 50" in found[0].message and found[0].place == "line 27, column 9"
+
+
 def test_contexts_are_left_out_only_when_asked() -> None:
     more = "        requires_context: {area: kitchen}\n"
     text = file("go", more=more)

@@ -207,7 +207,9 @@ def test_problems(name: str) -> None:
 
 
 def test_every_problem_code_has_a_row() -> None:
-    assert {code for _, problems in BAD.values() for code, _ in problems} == CODES.keys()
+    importers_alone = {"not-expressible"}
+    shown = {code for _, problems in BAD.values() for code, _ in problems}
+    assert shown == CODES.keys() - importers_alone
 
 
 DECLARED: dict[str, bytes] = {

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from artifacts.comparators import COMPARATORS, COMPARATORS_VERSION
 from artifacts.grammar.jsonform import grammar_from_json
-from artifacts.grammar.kinds import KINDS_VERSION
+from artifacts.grammar.kinds import KINDS_VERSION, kind_of
 from artifacts.grammar.lexer import LEXER_VERSION, Tokens
 from artifacts.grammar.nfa import (
     Bindings,
@@ -75,7 +75,7 @@ class Artifact:
     @property
     def open_slot_names(self) -> tuple[str, ...]:
         """The names of the slots whose values cannot be listed."""
-        closed = {slot.name for slot in self.nfa.slots if slot.values}
+        closed = {slot.name for slot in self.nfa.slots if kind_of(slot).closed}
         return tuple(name for name in self.slot_names if name not in closed)
 
     @property
@@ -164,7 +164,7 @@ def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
     nfa = check_grammar(grammar, "artifact.grammar")
     if isinstance(nfa, tuple):
         return nfa
-    bound = check(program, {slot.name: slot.kind for slot in nfa.slots})
+    bound = check(program, {slot.name: kind_of(slot).type for slot in nfa.slots})
     if isinstance(bound, tuple):
         return bound
     return Artifact(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from artifacts.artifact import ARTIFACT_FORMAT, TABLES, Artifact, check_grammar, load_artifact
 from artifacts.comparators import COMPARATORS, same
 from artifacts.grammar.jsonform import grammar_to_json
-from artifacts.grammar.kinds import KINDS
+from artifacts.grammar.kinds import kind_of
 from artifacts.grammar.lexer import Tokens, lex, literal_keys
 from artifacts.grammar.nfa import Bindings, TooManyReadings, readings
 from artifacts.grammar.syntax import (
@@ -122,7 +122,7 @@ def _artifact(
     document: Recipe, grammar: Node, program: Program, phi: str, recipe_digest: str
 ) -> Artifact | tuple[Problem, ...]:
     kinds = {slot.name: slot for slot in slots(grammar)}
-    bound = check(program, {name: slot.kind for name, slot in kinds.items()})
+    bound = check(program, {name: kind_of(slot).type for name, slot in kinds.items()})
     if isinstance(bound, tuple):
         return bound
     return load_artifact(
@@ -150,12 +150,11 @@ def _artifact(
 
 
 def _slot_schema(slot: Slot) -> dict[str, Json]:
-    schema: dict[str, Json] = {"type": KINDS[slot.kind].type if not slot.values else "string"}
-    if schema["type"] == "text":
-        schema["type"] = "string"
+    kind = kind_of(slot)
+    schema: dict[str, Json] = {"type": "string" if kind.type == "text" else "number"}
     if slot.values:
         schema["enum"] = list(slot.values)
-    return schema | {"description": KINDS[slot.kind].doc}
+    return schema | {"description": kind.doc}
 
 
 def answer_schema(answer: Answer) -> dict[str, Json]:
@@ -250,8 +249,8 @@ def render(node: Node, values: Mapping[str, Value]) -> str | None:
     match node:
         case Literal(keys):
             return "".join(keys)
-        case Slot(name, kind, _):
-            return KINDS[kind].render(values[name]) if name in values else None
+        case Slot(name):
+            return kind_of(node).render(values[name]) if name in values else None
         case Sequence(parts):
             rendered = [render(part, values) for part in parts]
             return None if None in rendered else "".join(filter(None, rendered))

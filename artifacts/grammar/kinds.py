@@ -5,13 +5,24 @@ No kind is a wildcard: each has a token grammar, and a total value parser that m
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal as OneOf
 
-from artifacts.grammar.lexer import TokenClass, normalize
-from artifacts.grammar.syntax import Alternatives, Node, Repeat, TokenOf, optional, sequence
+from artifacts.grammar.lexer import TokenClass, literal_keys, normalize
+from artifacts.grammar.syntax import (
+    Alternatives,
+    Literal,
+    Node,
+    Repeat,
+    Sequence,
+    Slot,
+    TokenOf,
+    optional,
+    sequence,
+)
 from artifacts.values import MAX_DIGITS, Number, Value, read_number, show_number, whole
 
 KINDS_VERSION = 1
@@ -21,6 +32,8 @@ CONNECTORS = frozenset({"also", "and", "but", "or", "plus", "then"})
 IDENTIFIER_MARKS = frozenset("_-./:@#+~&=%$*\\")
 MAX_IDENTIFIER = 300
 MAX_PHRASE_WORDS = 6
+SlotType = OneOf["number", "text", "mixed"]
+"""What the values of a kind are; mixed are those of a phrase that has both."""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”"}
 
 
@@ -28,17 +41,20 @@ _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”"}
 class Kind:
     """One kind. `parse` gives a value or None (refused) and `parse(render(v)) == v`.
 
-    `cost_bits` is what a description pays for using it: the wider the kind, the dearer.
+    `values`, of a phrase, gives every value that a spelling has, or None when they are too many to
+    tell; `parse` then gives the only one. `cost_bits` is what a description pays for using it: the
+    wider the kind, the dearer.
     """
 
     name: str
-    type: OneOf["number", "text"]
+    type: SlotType
     closed: bool
     tokens: Node
     parse: Callable[[str], Value | None]
     render: Callable[[Value], str]
     cost_bits: float
     doc: str
+    values: Callable[[str], tuple[Value, ...] | None] | None = None
 
 
 def _keys(*keys: str) -> TokenOf:
@@ -151,3 +167,47 @@ _TABLE = (
 )  # fmt: skip
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})
+
+
+def kind_of(slot: Slot) -> Kind:
+    """Return the kind of a slot: of the table, its enumeration, or its phrase, `without` applied.
+
+    It is the one way from a slot to its token grammar, its parser and its type.
+
+    >>> kind_of(Slot("x", "word", without=("it",))).parse("It") is None
+    True
+    """
+    if slot.phrase is None and not slot.values and not slot.without:
+        return KINDS[slot.kind]
+    return _kind_of(Slot("", slot.kind, slot.values, slot.without, slot.phrase))
+
+
+@lru_cache(maxsize=1024)
+def _kind_of(slot: Slot) -> Kind:
+    if slot.phrase is not None:
+        raise NotImplementedError("phrases")
+    kind = KINDS[slot.kind]
+    if slot.values:
+        options = tuple(Literal(literal_keys(value)) for value in slot.values)
+        return replace(kind, tokens=Alternatives(options))
+    without = frozenset(slot.without)
+
+    def parse(text: str) -> Value | None:
+        return kind.parse(text) if without.isdisjoint(literal_keys(text)) else None
+
+    return replace(kind, tokens=_less(kind.tokens, without), parse=parse)
+
+
+def _less(node: Node, without: frozenset[str]) -> Node:
+    """Return a kind's token grammar with no token of these keys."""
+    match node:
+        case TokenOf(keys, classes, excluded):
+            return TokenOf(keys - without, classes, excluded | without if classes else excluded)
+        case Sequence(parts):
+            return Sequence(tuple(_less(part, without) for part in parts))
+        case Alternatives(options):
+            return Alternatives(tuple(_less(option, without) for option in options))
+        case Repeat(part, low, high):
+            return Repeat(_less(part, without), low, high)
+        case Literal() | Slot():
+            raise TypeError("token grammars of kinds are made of tokens")

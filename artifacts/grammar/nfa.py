@@ -7,13 +7,13 @@ only positions from which the forward pass came, and keeps at most `MAX_READINGS
 assignments of spans. Backtracking engines were measured to be exponential on `(a|aa)+b`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from artifacts.grammar.kinds import KINDS
-from artifacts.grammar.lexer import TokenClass, Tokens, literal_keys, token_class
+from artifacts.grammar.kinds import kind_of
+from artifacts.grammar.lexer import TokenClass, Tokens, token_class
 from artifacts.grammar.syntax import (
     Alternatives,
     Literal,
@@ -27,7 +27,6 @@ from artifacts.values import Value
 
 MAX_POSITIONS = 6000
 MAX_READINGS = 32
-PARSE = {kind.name: kind.parse for kind in KINDS.values()}
 
 
 class GrammarTooLarge(Exception):
@@ -55,7 +54,10 @@ class TooManyReadings:
 
 @dataclass(frozen=True, slots=True)
 class Nfa:
-    """The automaton of one grammar. Bit p of a mask is position p."""
+    """The automaton of one grammar. Bit p of a mask is position p.
+
+    `parsers` are those of the kinds of `slots`.
+    """
 
     first: int
     last: int
@@ -65,6 +67,7 @@ class Nfa:
     slots: tuple[Slot, ...]
     by_key: Mapping[str, int]
     by_class: Mapping[TokenClass, int]
+    parsers: tuple[Callable[[str], Value | None], ...]
 
     def mask(self, key: str) -> int:
         """Return the positions that accept a token with this key."""
@@ -127,8 +130,8 @@ class _Builder:
                 return whole
             case Repeat(part, low, high):
                 return self.repeat(part, low, high)
-            case Slot(_, kind, values):
-                return self.slot(node, kind, values)
+            case Slot():
+                return self.slot(node)
 
     def concatenation(self, parts: Iterator[Node] | Sequence[Node]) -> _Fragment:
         whole = _Fragment(0, 0, True)
@@ -153,14 +156,10 @@ class _Builder:
             whole = self.then(whole, loop)
         return whole
 
-    def slot(self, node: Slot, kind: str, values: tuple[str, ...]) -> _Fragment:
+    def slot(self, node: Slot) -> _Fragment:
         self.inside = len(self.slots)
         self.slots.append(node)
-        if kind == "enumeration":
-            options = tuple(Literal(literal_keys(value)) for value in values)
-            fragment = self.build(Alternatives(options))
-        else:
-            fragment = self.build(KINDS[kind].tokens)
+        fragment = self.build(kind_of(node).tokens)
         self.inside = -1
         return fragment
 
@@ -200,6 +199,7 @@ def compile_nfa(node: Node) -> Nfa:
         tuple(builder.slots),
         by_key,
         by_class,
+        tuple(kind_of(slot).parse for slot in builder.slots),
     )
 
 
@@ -361,7 +361,7 @@ def _bind(nfa: Nfa, assignment: Assignment, tokens: Tokens) -> Bindings | None:
         slot = nfa.slots[occurrence]
         start, end = offsets[first], offsets[after]
         spelling = text[start:end]
-        value = PARSE[slot.kind](spelling)
+        value = nfa.parsers[occurrence](spelling)
         if value is None:
             return None
         bindings[slot.name] = Bound(slot.name, slot.kind, start, end, spelling, value)

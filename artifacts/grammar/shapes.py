@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from msgspec import Struct
 
 from artifacts.grammar.lexer import Tokens, Word, token_class
-from artifacts.grammar.nfa import PARSE, Assignment, Bindings, Bound, Nfa, bound
+from artifacts.grammar.nfa import Assignment, Bindings, Bound, Nfa, bound
 from artifacts.values import Value
 
 MAX_OUTLINES = 16_384
@@ -169,6 +169,6 @@ def way(nfa: Nfa, assignment: Assignment, tokens: Tokens, named: Collection[str]
         alone, part = unnamed[0] if len(unnamed) == 1 else (-1, -1)
         if part >= 0:
             alone = -1
-        places.append((slot.name, slot.kind, PARSE[slot.kind], gap, fixed, alone, unnamed))
+        places.append((slot.name, slot.kind, nfa.parsers[occurrence], gap, fixed, alone, unnamed))
         before = after
     return Way(nfa, assignment, tuple(places), sum(map(len, keys[before:])))

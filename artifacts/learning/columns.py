@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from artifacts.grammar.kinds import IDENTIFIER_MARKS, KINDS
+from artifacts.grammar.kinds import IDENTIFIER_MARKS, kind_of
 from artifacts.grammar.lexer import literal_keys, normalize
 from artifacts.grammar.syntax import Literal, Node, Slot, sequence
 from artifacts.learning.pieces import MASKED, NUMBERS, Chunk, Piece
@@ -30,7 +30,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether the values are numbers."""
-        return KINDS[self.slot.kind].type == "number"
+        return kind_of(self.slot).type == "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _column(name: str, column: Sequence[Piece], *, narrow: bool) -> Column | Non
 
 
 def _typed(slot: Slot, spellings: tuple[str, ...]) -> Column | None:
-    parsed = [KINDS[slot.kind].parse(spelling) for spelling in spellings]
+    parsed = [kind_of(slot).parse(spelling) for spelling in spellings]
     values = tuple(value for value in parsed if value is not None)
     return Column(slot, spellings, values) if len(values) == len(spellings) else None
 

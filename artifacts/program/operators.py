@@ -23,7 +23,8 @@ _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _TO_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 TRUTH_SIZE = len("false")
 
-Type = Literal["number", "text", "truth", "table", "json"]
+Type = Literal["number", "text", "truth", "table", "json", "mixed"]
+"""Mixed is what only an answer takes: the value of a phrase that is a number or text."""
 
 
 @dataclass(frozen=True, slots=True)

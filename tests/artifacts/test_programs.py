@@ -214,7 +214,7 @@ RUNS: dict[str, tuple[Program, Mapping[str, Bound], object]] = {
 @pytest.mark.parametrize("name", RUNS)
 def test_runs(name: str) -> None:
     program, bindings, expected = RUNS[name]
-    assert isinstance(check(program, {"n": "decimal", "t": "quoted"}), CostBound)
+    assert isinstance(check(program, {"n": "number", "t": "text"}), CostBound)
     found = compile_program(program)(bindings)
     assert (found.answer if isinstance(found, Computed) else found) == expected
 
@@ -278,7 +278,7 @@ PROBLEMS: dict[str, tuple[Program, list[tuple[str, str]]]] = {
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_problems(name: str) -> None:
     program, expected = PROBLEMS[name]
-    found = check(program, {"n": "integer", "t": "word"})
+    found = check(program, {"n": "number", "t": "text"})
     assert isinstance(found, tuple)
     assert [(problem.code, problem.place) for problem in found] == expected
 
@@ -407,7 +407,7 @@ def test_cost_and_answer_size_stay_within_the_bound() -> None:
     def checked(program: Program, bindings: Bindings) -> None:
         wire = program_to_json(program)
         assert program_from_json(wire["steps"], wire["answer"]) == program
-        limit = check(program, {"n": "decimal", "m": "integer", "t": "quoted"})
+        limit = check(program, {"n": "number", "m": "number", "t": "text"})
         if isinstance(limit, tuple):
             seen["problems"] += 1
             return

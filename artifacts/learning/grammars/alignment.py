@@ -40,9 +40,7 @@ Cells = tuple[Cell, ...]
 
 def cells_of(pieces: Sequence[Piece]) -> Cells:
     """Return the cells of one text: numbers and quoted texts vary already."""
-    return tuple(
-        Varying(((piece,),)) if piece.kind in MASKED else Fixed(piece) for piece in pieces
-    )
+    return tuple(Varying(((piece,),)) if piece.kind in MASKED else Fixed(piece) for piece in pieces)
 
 
 def merged(left: Cells, right: Cells, counts: tuple[int, int]) -> Cells:

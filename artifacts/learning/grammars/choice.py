@@ -1,9 +1,9 @@
-"""What to write at a place where texts differ: literal, alternatives or slot, by description length.
+"""What to write where texts differ: literal, alternatives or slot, by description length.
 
 A description pays for what it says (a literal once; the values of alternatives once each; a slot
 its kind) and then, for each text, for what is still to be said of it (Rissanen 1978). The shortest
 one is taken, but a closed choice only where the values repeat: of two values in five texts nothing
-says that there is no third.
+says that there is no third. Numbers are never closed: which one it is says nothing of the family.
 """
 
 import math
@@ -15,12 +15,14 @@ from functools import cache
 from artifacts.grammar.kinds import KINDS, Kind
 from artifacts.grammar.lexer import lex, literal_keys, normalize, token_class
 from artifacts.grammar.nfa import Nfa, compile_nfa, readings
-from artifacts.grammar.syntax import Literal, Node, Slot, optional
-from artifacts.grammar.syntax import Sequence as Concatenation
+from artifacts.grammar.syntax import Literal, Node, Slot, optional, sequence
 from artifacts.learning.columns import has_closed_values
+from artifacts.values import read_number
 
 MIN_SEEN = 3
 """A value that was seen so often in every text is a constant; in alternatives, each value."""
+MIN_FOR_NOVELTY = 8
+"""Texts from which on the share of values seen once says something of values not yet seen."""
 _WORD_BITS, _LETTER_BITS, _DIGIT_BITS, _MARK_BITS, _BLANK_BITS = 14.0, 4.7, 3.4, 5.0, 1.0
 
 
@@ -75,23 +77,28 @@ def holds(kind: Kind, text: str) -> bool:
 def choose(name: str, texts: Sequence[str]) -> Choice | None:
     """Return the shortest description of a place from what each text has there, or None.
 
-    Empty texts make it optional, if both are seen often enough.
+    Empty texts make it optional, if both are seen often enough; blanks around all others stay.
 
-    >>> choose("s", ["red", "green", "blue"]).node
-    Slot(name='s', kind='word', values=())
+    >>> choose("s", ["red", "green", "blue"]).node.kind
+    'word'
     """
     present = [text for text in texts if text]
-    if len(present) < len(texts):
-        if min(len(present), len(texts) - len(present)) < MIN_SEEN:
-            return None
-        inner = choose(name, present)
-        if inner is None:
-            return None
-        share = len(present) / len(texts)
-        entropy = -share * math.log2(share) - (1 - share) * math.log2(1 - share)
-        return Choice(optional(inner.node), inner.bits + len(texts) * entropy)
-    found = [*_closed(name, texts), *_slots(name, texts)]
-    return min(found, key=lambda choice: choice.bits, default=None)
+    missing = len(texts) - len(present)
+    if not present or 0 < missing < MIN_SEEN or (missing and len(present) < MIN_SEEN):
+        return None
+    found = [*_closed(name, present), *_slots(name, present)]
+    inner = min(found, key=lambda choice: choice.bits, default=None)
+    if inner is None:
+        return None
+    blank = Literal((" ",))
+    before = [blank] if all(text[0].isspace() for text in present) else []
+    after = [blank] if all(text[-1].isspace() for text in present) else []
+    node = sequence(*before, inner.node, *after)
+    if not missing:
+        return Choice(node, inner.bits)
+    share = missing / len(texts)
+    entropy = -share * math.log2(share) - (1 - share) * math.log2(1 - share)
+    return Choice(optional(node), inner.bits + len(texts) * entropy)
 
 
 def _closed(name: str, texts: Sequence[str]) -> Iterator[Choice]:
@@ -100,10 +107,13 @@ def _closed(name: str, texts: Sequence[str]) -> Iterator[Choice]:
         if len(texts) >= MIN_SEEN:
             (only,) = counts
             yield Choice(Literal(literal_keys(only)), text_bits(only))
-    elif min(counts.values()) >= MIN_SEEN or has_closed_values(counts):
+        return
+    often = min(counts.values()) >= MIN_SEEN
+    told = len(texts) >= MIN_FOR_NOVELTY and has_closed_values(counts)
+    if (often or told) and any(read_number(value) is None for value in counts):
         values = tuple(sorted(counts))
-        told = sum(map(text_bits, values)) + len(texts) * math.log2(len(values))
-        yield Choice(Slot(name, "enumeration", values), told)
+        bits = sum(map(text_bits, values)) + len(texts) * math.log2(len(values))
+        yield Choice(Slot(name, "enumeration", values), bits)
 
 
 def _slots(name: str, texts: Sequence[str]) -> Iterator[Choice]:

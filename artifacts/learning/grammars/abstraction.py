@@ -109,6 +109,7 @@ def _machine(
 
 def _telling(accepted: Sequence[str], rejected: Sequence[str]) -> list[str]:
     """Return the characters by how much their presence tells accepted from rejected strings."""
+
     def difference(character: str) -> float:
         shares = [
             sum(character in text for text in texts) / max(1, len(texts))

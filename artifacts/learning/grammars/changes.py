@@ -1,12 +1,12 @@
-"""Changes of one slot that exclude rejected texts: a narrower kind, fewer values, tokens excluded."""
+"""Changes of one slot that exclude rejected texts: narrower kind, fewer values, excluded tokens."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from artifacts.grammar.kinds import KINDS
-from artifacts.grammar.lexer import lex, literal_keys, normalize
+from artifacts.grammar.kinds import KINDS, kind_of
+from artifacts.grammar.lexer import lex, literal_keys, normalize, token_class
 from artifacts.grammar.nfa import Bindings, readings
 from artifacts.grammar.syntax import (
     Alternatives,
@@ -138,16 +138,19 @@ def _excluded(
 ) -> tuple[str, ...]:
     """Return few tokens, none of them in an accepted value, that rejected values have.
 
+    Digits of numbers are none: `without 7` says nothing of 8.
     One for each rejected text that can be excluded so, the most frequent first: every reading of
     the text must have it in this slot.
     """
     allowed = {key for text in spelled for key in literal_keys(text)} | {" "}
+    is_number = kind_of(slot).type == "number"
     had: list[set[str]] = []
     for found in wrong:
         sets = [
             set(literal_keys(b[slot.name].spelling)) if slot.name in b else set() for b in found
         ]
-        had.append(set.intersection(*sets) - allowed if sets else set())
+        keys = set.intersection(*sets) - allowed if sets else set()
+        had.append({key for key in keys if not (is_number and token_class(key) == "digits")})
     chosen: list[str] = []
     left = [keys for keys in had if keys]
     while left and len(chosen) < MAX_EXCLUDED:

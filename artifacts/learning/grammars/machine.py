@@ -15,9 +15,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
-MAX_MERGES = 100_000
-MAX_FOLDS = 1_500_000
-BLUE_TRIED = 4
+MAX_MERGES = 400_000
+MAX_FOLDS = 5_000_000
+BLUE_TRIED = 8
 """Blue states, by their shortest strings, among which the merge with most evidence is sought."""
 
 Symbol = Hashable
@@ -110,7 +110,10 @@ class _Tree:
         number = {state: index for index, state in enumerate(order)}
         return _Tree(
             [
-                {symbol: number[self.children[state][symbol]] for symbol in _in_order(self.children[state])}
+                {
+                    symbol: number[self.children[state][symbol]]
+                    for symbol in _in_order(self.children[state])
+                }
                 for state in order
             ],
             [self.labels[state] for state in order],

@@ -105,13 +105,17 @@ def _candidates(
     changes = list(slot_changes(grammar, accepted, inside))
     for change in changes:
         yield changed(grammar, [change]), (str(change),), change.bits, False
-    value, chosen, rest = combined(grammar, changes, inside)
-    if chosen:
+    open_changes = [change for change in changes if not change.by.values]
+    for usable in (open_changes, changes):
+        value, chosen, rest = combined(grammar, usable, inside)
+        if not chosen:
+            continue
         told = tuple(map(str, chosen))
         bits = sum(change.bits for change in chosen)
         yield _except_texts(value, rest), (*told, *map(_told, rest)), bits + _bits(rest), bool(rest)
     learned = learn(inside, accepted)
-    if learned.grammar is not None and not learned.left_out:
+    generalizes = len(learned.phrasings) < len({normalize(text) for text in inside})
+    if learned.grammar is not None and not learned.left_out and generalizes:
         bits = CHANGE_BITS + sum(phrasing.bits for phrasing in learned.phrasings)
         told = tuple(f"except {print_grammar(p.grammar)}" for p in learned.phrasings)
         yield except_(grammar, learned.grammar), told, bits, False

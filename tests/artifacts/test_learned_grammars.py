@@ -19,7 +19,7 @@ from artifacts.learning.grammars.proofs import Accepts, Dies, Proof, Within, che
 from artifacts.learning.grammars.runs import accepts, proof, run
 from artifacts.learning.grammars.union import learn
 from artifacts.problems import Problem
-from tests.artifacts.grammars import sampled, texts, trees
+from tests.artifacts.grammars import KINDS_TRIED, sampled, texts, trees
 
 
 def grammar(text: str) -> Node:
@@ -95,9 +95,7 @@ def shown(node: Node) -> str:
 
 
 REQUESTS = st.lists(
-    st.sampled_from(
-        ["play", "jazz", "open", "the", "in", "is", "Rome", "7", "4.5", "'x y'", "!"]
-    ),
+    st.sampled_from(["play", "jazz", "open", "the", "in", "is", "Rome", "7", "4.5", "'x y'", "!"]),
     min_size=1,
     max_size=6,
 ).map(" ".join)
@@ -241,10 +239,21 @@ def test_no_narrowing(accepted: list[str], rejected: list[str]) -> None:
     assert narrowings(grammar("go {d:word}"), accepted, rejected) == []
 
 
+def slotted(parts: list[str]) -> Node:
+    """Return a grammar of words and, for names of kinds, slots, with blanks between."""
+    told = [f"{{s{at}:{part}}}" if part in KINDS_TRIED else part for at, part in enumerate(parts)]
+    return grammar(" ".join(told))
+
+
 @settings(max_examples=60, deadline=None)
-@given(trees(), st.lists(texts(), min_size=2, max_size=12))
-def _there_is_always_a_narrowing(tree: Node, some: list[str]) -> None:
+@given(
+    st.data(),
+    st.lists(st.sampled_from(("b", "[a]", *KINDS_TRIED)), min_size=1, max_size=4).map(slotted)
+    | trees(),
+)
+def _there_is_always_a_narrowing(data: st.DataObject, tree: Node) -> None:
     assume(not list(slot_conflicts(tree)))
+    some = data.draw(st.lists(sampled(tree), min_size=4, max_size=10))
     inside = list({normalize(text): text for text in some if _is_read(tree, text)}.values())
     half = len(inside) // 2
     accepted, rejected = inside[half:], inside[:half]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
-from artifacts.grammar.kinds import KINDS, kind_of
+from artifacts.grammar.kinds import kind_of
 from artifacts.grammar.lexer import lex, literal_keys, normalize, token_class
 from artifacts.grammar.nfa import Bindings, readings
 from artifacts.grammar.syntax import (
@@ -21,7 +21,7 @@ from artifacts.grammar.syntax import (
     slots,
 )
 from artifacts.grammar.syntax import Sequence as Concatenation
-from artifacts.learning.grammars.choice import holds, text_bits
+from artifacts.learning.grammars.choice import holds, listed_kinds, text_bits
 from artifacts.learning.grammars.language import automaton, reads_text, share_taken
 
 MAX_EXCLUDED = 12
@@ -110,9 +110,9 @@ def _narrower(
         if len(left) < len(slot.values):
             yield replace(slot, values=left), sum(map(text_bits, left))
         return
-    for kind in KINDS.values():
+    for kind in listed_kinds():
         narrower = replace(slot, kind=kind.name)
-        if kind.closed or kind.name == slot.kind or not all(holds(kind, s) for s in spelled):
+        if kind.name == slot.kind or not all(holds(kind, s) for s in spelled):
             continue
         if _is_within(narrower, slot):
             yield narrower, kind.cost_bits

@@ -61,8 +61,9 @@ def _automaton(kind: str) -> Nfa:
 
 
 @cache
-def _open_kinds() -> tuple[Kind, ...]:
-    return tuple(kind for kind in KINDS.values() if not kind.closed)
+def listed_kinds() -> tuple[Kind, ...]:
+    """Return the kinds of the table that need no values to be written down."""
+    return tuple(kind for kind in KINDS.values() if kind.name != "enumeration")
 
 
 def holds(kind: Kind, text: str) -> bool:
@@ -117,7 +118,7 @@ def _closed(name: str, texts: Sequence[str]) -> Iterator[Choice]:
 
 
 def _slots(name: str, texts: Sequence[str]) -> Iterator[Choice]:
-    for kind in _open_kinds():
+    for kind in listed_kinds():
         if all(holds(kind, text) for text in texts):
             told = kind.cost_bits * (1 + len(texts) / 4) + sum(map(text_bits, texts))
             yield Choice(Slot(name, kind.name), told)

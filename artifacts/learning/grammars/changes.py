@@ -26,6 +26,7 @@ from artifacts.learning.grammars.language import automaton, reads_text, share_ta
 
 MAX_EXCLUDED = 12
 MAX_VALUES = 50
+_COMPARED_TOKENS = 8
 CHANGE_BITS = 4.0
 """What it costs to say what is changed, and how."""
 
@@ -127,10 +128,11 @@ def _narrower(
 
 @cache
 def _is_within(narrower: Slot, slot: Slot) -> bool:
-    """Return whether all texts of one slot are texts of the other, as far as tokens tell."""
-    longest = 8
-    taken = share_taken(narrower, slot, longest)
-    return taken == 0.0
+    """Return whether all values of one slot, up to `_COMPARED_TOKENS`, are values of the other.
+
+    As far as token grammars tell; where it could not be told, it is not.
+    """
+    return share_taken(narrower, slot, _COMPARED_TOKENS) == 0.0
 
 
 def _excluded(

@@ -32,8 +32,12 @@ MAX_STEPS = 20_000_000
 """Pairs of cells that are compared."""
 PHRASING_BITS = 8.0
 _CONTENT_WORDS_BESIDE = {
-    **{"phrase": 2, "word": 1, "identifier": 1},
-    **{"phrases": 2, "words": 1, "identifiers": 1},
+    "phrase": 2,
+    "word": 1,
+    "identifier": 1,
+    "phrases": 2,
+    "words": 1,
+    "identifiers": 1,
 }
 """How many words with content stand in a phrasing for each slot of a kind that holds any words."""
 _MIN_CONTENT_LETTERS = 3

@@ -6,7 +6,7 @@ BIN := .venv/bin
 KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench bench-kafka \
+.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-grammars bench bench-kafka \
 	demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
@@ -43,6 +43,10 @@ kafka-stop: .venv/base  ## stop whatever of these runs
 
 eval: .venv/base  ## coverage and risk on the development streams in ../shared
 	$(BIN)/python -m tests.evaluation.streams
+
+eval-grammars: .venv/base  ## recall and false accepts of learned grammars, on tasks in ../shared
+	mkdir -p build
+	$(BIN)/python -m tests.evaluation.grammars --json build/eval-grammars.json
 
 bench: .venv/base  ## the embedded log's, the matcher's and the whole path's speed
 	$(BIN)/python -m tests.benchmarks.bench_embedded

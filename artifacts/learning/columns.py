@@ -166,10 +166,17 @@ def _typed(slot: Slot, spellings: tuple[str, ...]) -> Column | None:
 def _closed_values(column: Sequence[Piece]) -> tuple[str, ...]:
     """Return the values of a closed slot, or none where new values are to be expected."""
     counts = Counter(normalize(piece.key) for piece in column)
+    return tuple(sorted(counts)) if has_closed_values(counts) else ()
+
+
+def has_closed_values(counts: Counter[str]) -> bool:
+    """Return whether several values were seen, and so often that new ones are not to be expected.
+
+    >>> has_closed_values(Counter(on=6, off=5)), has_closed_values(Counter(on=6, off=1))
+    (True, False)
+    """
     once = sum(count == 1 for count in counts.values())
-    if len(counts) < 2 or once > MAX_NOVELTY * len(column) or "" in counts:
-        return ()
-    return tuple(sorted(counts))
+    return len(counts) > 1 and once <= MAX_NOVELTY * counts.total() and "" not in counts
 
 
 def _is_word(piece: Piece) -> bool:

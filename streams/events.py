@@ -234,6 +234,20 @@ class AuditAnswered(_Completion):
     probability: Probability
 
 
+class AuditRefused(Event):
+    """The teacher gave no answer to an audited utterance; not terminal."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    teacher: str
+    reason: str
+    family: str
+    version: int
+    digest: str
+    probability: Probability
+
+
 class RecallAnswered(_Completion):
     """The teacher's answer to a rejected utterance; not terminal."""
 

@@ -164,6 +164,7 @@ class _Asking:
                     version=event.version,
                     digest=event.digest,
                     probability=event.probability,
+                    cause=event.cause,
                 ),
             )
         return (
@@ -174,6 +175,7 @@ class _Asking:
                 digest=event.digest,
                 served=event.answer,
                 probability=event.probability,
+                cause=event.cause,
             ),
         )
 

@@ -94,7 +94,7 @@ def shown(value: Value) -> str | bool:
 
 
 _SLOT = Trusted(SlotValue.model_fields)
-_AUDIT = Trusted(AuditAsked.model_fields)
+_AUDIT = Trusted(AuditAsked.model_fields.keys() - {"cause"})
 _ABSTAINED = Trusted(MatchAbstained.model_fields)
 _ANSWER = Trusted(AnswerGiven.model_fields.keys() - {"origin", "hat"})
 """The fields of each event that are given, not left to their defaults."""
@@ -147,6 +147,7 @@ def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
         "version": version,
         "digest": digest,
         "probability": probability,
+        "cause": "served",
     }
     return (given, trusted(AuditAsked, fields, _AUDIT))
 

@@ -6,8 +6,8 @@ BIN := .venv/bin
 KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-grammars bench bench-kafka \
-	demo-log clean
+.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-sweep \
+	eval-baselines eval-grammars bench bench-kafka demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -42,7 +42,13 @@ kafka-stop: .venv/base  ## stop whatever of these runs
 	$(BIN)/python -m infra.kafka.broker stop
 
 eval: .venv/base  ## coverage and risk on the development streams in ../shared
-	$(BIN)/python -m tests.evaluation.streams
+	$(BIN)/python -m tests.evaluation.streams $(EVAL)
+
+eval-sweep: .venv/base  ## the same over ceilings of risk, audit and feedback rates
+	$(BIN)/python -m tests.evaluation.streams --sweep --jobs 2 $(EVAL)
+
+eval-baselines: .venv/eval  ## what caches would have answered; fetches a sentence model
+	$(BIN)/python -m tests.evaluation.baselines $(EVAL)
 
 eval-grammars: .venv/base  ## recall and false accepts of learned grammars, on tasks in ../shared
 	mkdir -p build
@@ -73,6 +79,10 @@ clean:
 
 .venv/dev: .venv/full
 	$(PIP) install -c infra/constraints.txt -e '.[dev,kafka,llm,tracing]'
+	touch $@
+
+.venv/eval: .venv/base
+	$(PIP) install -c infra/constraints.txt -e '.[eval]'
 	touch $@
 
 .venv/bench: .venv/dev

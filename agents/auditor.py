@@ -1,7 +1,8 @@
 """The auditor: holds answers against the teacher's, folds the evidence, proposes promotions.
 
 CompletionGiven ─▶ one ComparisonMade for each version that reads the text   (stratum shadow)
-AuditAnswered   ─▶ one ComparisonMade for the version that served            (stratum audit)
+AuditAnswered   ─▶ one ComparisonMade for the version that served            (stratum audit; where
+                   a reject is what caused the audit: rejected, which is no sample)
 ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (live)
 """
 
@@ -28,6 +29,7 @@ from streams.events import (
     CompletionGiven,
     Event,
     FeedbackGiven,
+    Stratum,
     Target,
     VersionChanged,
     VersionProposed,
@@ -110,7 +112,8 @@ def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
     if not isinstance(given, Given):
         return ()
     answer, target = _expected(state, event.tenant, event.text, event.answer)
-    atom = compared(entry, event.utterance_id, event.text, answer, given, "audit", target)
+    stratum: Stratum = "audit" if event.cause == "served" else "rejected"
+    atom = compared(entry, event.utterance_id, event.text, answer, given, stratum, target)
     agreed = same(event.served, answer, entry.artifact.comparator)
     return (atom.model_copy(update={"probability": event.probability, "agreed": agreed}),)
 

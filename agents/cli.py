@@ -2,6 +2,7 @@
 
 import click
 
+from agents.commands.audit import audit_command
 from agents.commands.config import config_group
 from agents.commands.copy import copy_command
 from agents.commands.inspect import (
@@ -37,6 +38,7 @@ for command in (
     ask_command,
     feedback_command,
     explain_command,
+    audit_command,
     families_group,
     replay_command,
     copy_command,

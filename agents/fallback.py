@@ -24,6 +24,7 @@ from streams.codec import REASON_LIMIT, encode, sanitize, sanitize_json
 from streams.events import (
     AuditAnswered,
     AuditAsked,
+    AuditRefused,
     CompletionGiven,
     CompletionRefused,
     Event,
@@ -152,7 +153,20 @@ class _Asking:
     async def audit(self, event: AuditAsked) -> Sequence[Event]:
         fields = await self.asked(event)
         if isinstance(fields, Refused):
-            return ()
+            return (
+                AuditRefused(
+                    utterance_id=event.utterance_id,
+                    tenant=event.tenant,
+                    text=event.text,
+                    teacher=self.teacher.name,
+                    reason=sanitize(fields.reason)[:REASON_LIMIT],
+                    family=event.family,
+                    version=event.version,
+                    digest=event.digest,
+                    probability=event.probability,
+                    cause=event.cause,
+                ),
+            )
         return (
             AuditAnswered(
                 **fields,
@@ -161,6 +175,7 @@ class _Asking:
                 digest=event.digest,
                 served=event.answer,
                 probability=event.probability,
+                cause=event.cause,
             ),
         )
 

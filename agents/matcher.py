@@ -1,4 +1,7 @@
-"""The matcher: answers from the families, or abstains. Stateless but for its registry snapshot.
+"""The matcher: answers from the families, or abstains.
+
+Its decisions depend on its registry snapshot alone; the probabilities of audits also on how many
+answers it has given.
 
 UtteranceAsked ─▶ lex ─▶ readings ─▶ programs ─▶ AnswerGiven (+ AuditAsked) | MatchAbstained
 """
@@ -8,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from agents.answer_ref import answer_ref_text
+from agents.audits import Audits
 from agents.node import Decider
 from agents.registries import revision_of, taken
 from artifacts.grammar.lexer import Tokens, lex
@@ -32,10 +36,10 @@ from streams.signing import ANYONE, Trust
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The registry snapshot with its revision, and the probability of every audit."""
+    """The registry snapshot with its revision, and where audits are placed."""
 
     registry: Registry
-    audit_rate: float
+    audits: Audits
     policy: Policy
     revision: Revision
     trust: Trust = ANYONE
@@ -43,7 +47,7 @@ class State:
 
 def state_of(registry: Registry, audit_rate: float, policy: Policy) -> State:
     """Return the state that decides with this snapshot."""
-    return State(registry, audit_rate, policy, revision_of(registry))
+    return State(registry, Audits(audit_rate), policy, revision_of(registry))
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -90,7 +94,7 @@ def shown(value: Value) -> str | bool:
 
 
 _SLOT = Trusted(SlotValue.model_fields)
-_AUDIT = Trusted(AuditAsked.model_fields)
+_AUDIT = Trusted(AuditAsked.model_fields.keys() - {"cause"})
 _ABSTAINED = Trusted(MatchAbstained.model_fields)
 _ANSWER = Trusted(AnswerGiven.model_fields.keys() - {"origin", "hat"})
 """The fields of each event that are given, not left to their defaults."""
@@ -131,7 +135,8 @@ def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
         "hat": False,
     }
     given = trusted(AnswerGiven, fields, _ANSWER)
-    if state.audit_rate <= 0:
+    probability = state.audits.place(digest)
+    if not probability:
         return (given,)
     fields = {
         "utterance_id": utterance_id,
@@ -141,7 +146,8 @@ def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
         "family": family,
         "version": version,
         "digest": digest,
-        "probability": state.audit_rate,
+        "probability": probability,
+        "cause": "served",
     }
     return (given, trusted(AuditAsked, fields, _AUDIT))
 
@@ -171,7 +177,7 @@ def _named(entries: Sequence[Entry]) -> tuple[str, ...]:
 
 
 def matcher(audit_rate: float, policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
-    """Return the matcher node; `audit_rate` is the probability π of every audit."""
+    """Return the matcher node; `audit_rate` is the share of its answers that is audited."""
     return Decider(
         name="matcher",
         folds=("versions",),

@@ -183,6 +183,7 @@ _CALLS = MappingProxyType(
         b"CompletionGiven": "completed",
         b"CompletionRefused": "refused",
         b"AuditAnswered": "audited",
+        b"AuditRefused": "refused",
         b"RecallAnswered": "recalled",
     }
 )

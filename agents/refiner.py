@@ -125,6 +125,7 @@ def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event
             version=entry.version,
             digest=ref.digest,
             probability=1.0,
+            cause="rejected",
         )
         key = (ref.tenant, ref.utterance_id)
         if key in state.audited:

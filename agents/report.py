@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
+from agents.audits import least_probability
 from agents.judge import Decision
 from agents.logs import Row
 from agents.simulate import Simulated
 from agents.teachers.estimate import estimated
 from artifacts.comparators import same
+from artifacts.fleet_risk import FleetRisk, audited, served
 from artifacts.registry import Registry
 
 CURVE_POINTS = 50
@@ -23,14 +25,18 @@ class Point:
     events: int
     coverage: float
     risk: float
-    certified_risk: None
+    certified_risk: float | None
     families: int
 
 
 @dataclass(slots=True)
 class Tally:
-    """Counts that grow row by row. Money in dollars, by the rule of `agents.teachers.estimate`."""
+    """Counts that grow row by row. Money in dollars, by the rule of `agents.teachers.estimate`.
 
+    Without audits there is no certified risk.
+    """
+
+    audit_rate: float = 0.0
     events: int = 0
     answered: int = 0
     wrong: int = 0
@@ -42,6 +48,11 @@ class Tally:
     learn_seconds: float = 0.0
     decide_us: list[float] = field(default_factory=list)
     points: list[Point] = field(default_factory=list)
+    fleet: FleetRisk | None = field(init=False)
+    certified: float | None = None
+
+    def __post_init__(self) -> None:
+        self.fleet = FleetRisk(least_probability(self.audit_rate)) if self.audit_rate else None
 
     def add(self, row: Row, simulated: Simulated, registry: Registry) -> None:
         """Count one row."""
@@ -51,6 +62,7 @@ class Tally:
             self.answered += 1
             self.wrong += not same(decision.answer, row.right)
             self.slotless += simulated.slotless
+            self._certify(row, simulated)
             self.audited += simulated.audited
             self.recalled += simulated.recalled
             if not simulated.audited and not simulated.recalled:
@@ -59,7 +71,25 @@ class Tally:
                 self.money_saved += call.price
         self.learn_seconds += simulated.learn_seconds
         self.decide_us.append(simulated.decide_seconds * 1e6)
-        self.points.append(Point(self.events, self.coverage, self.risk, None, registry.serving))
+        self.points.append(
+            Point(self.events, self.coverage, self.risk, self.certified_risk, registry.serving)
+        )
+
+    def _certify(self, row: Row, simulated: Simulated) -> None:
+        decision = simulated.decision
+        if self.fleet is not None:
+            self.fleet = served(self.fleet, decision.probability)
+            if simulated.audited:
+                agreed = same(decision.answer, row.answer)
+                self.fleet = audited(self.fleet, decision.probability, agreed=agreed)
+            self.certified = None
+
+    @property
+    def certified_risk(self) -> float | None:
+        """The 95 % bound on the share of wrong answers so far, from audits alone."""
+        if self.certified is None and self.fleet is not None:
+            self.certified = round(self.fleet.certified_risk(), 6)
+        return self.certified
 
     @property
     def coverage(self) -> float:
@@ -86,7 +116,7 @@ class Tally:
             "coverage": self.coverage,
             "risk": self.risk,
             "slotless_coverage": self.slotless / self.events if self.events else 0.0,
-            "certified_risk": None,
+            "certified_risk": self.certified_risk,
             "teacher_calls": self.teacher_calls,
             "saving": 1 - self.teacher_calls / self.events if self.events else 0.0,
             "families": registry.serving,
@@ -111,7 +141,7 @@ def _point(point: Point) -> dict[str, JsonValue]:
         "events": point.events,
         "coverage": point.coverage,
         "risk": point.risk,
-        "certified_risk": None,
+        "certified_risk": point.certified_risk,
         "families": point.families,
     }
 

@@ -1,50 +1,99 @@
 """The policy table: every threshold of learning, admission and quarantine, with its reason."""
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+
+def _threshold(default: Any, unit: str, doc: str) -> Any:
+    return field(default=default, metadata={"unit": unit, "doc": doc})
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Thresholds of one tenant. Bits are −log₂ P₀(answer) under `answer_bits`.
+    """Thresholds of one tenant; each field says its unit and its reason (THRESHOLDS).
 
-    min_pairs: a cluster is tried from this many different pairs on; with fewer, almost any
-        program fits.
-    required_bits: what held-out agreements must earn, after the price of the candidates tried,
-        before a version may serve. Three numbers (30 bits) are not enough, four are.
-    min_agreements: held-out agreements on different slot values, however many bits each earns.
-    min_repeats: the same for a slotless family, whose text can only repeat.
-    min_distinct: different values that each open slot must have been seen with; a program that
-        rests on a slot that hardly varied is the main source of wrong answers.
-    return_surcharge: bits that each return to shadow adds to `required_bits`.
-    max_returns: returns to shadow after which a version is retired.
-    max_families: versions in shadow or serving that one scope may hold; beyond, none is added.
-    max_candidates: automata run for one utterance; beyond, abstain `too_many_candidates`.
-    patience: agreements in shadow, as a multiple of min_agreements, after which a version that
-        still may not serve no longer keeps its cluster from being learned anew.
-    search_steps: counted steps of one search for a recipe.
-    max_outlier_share: of a cluster's pairs that a recipe reads, so many may disagree (teachers
-        err) before it is refused; each costs outlier_bits.
+    Bits are −log₂ P₀(answer) under `answer_bits`.
     """
 
-    min_pairs: int = 4
-    required_bits: float = 36.0
-    min_agreements: int = 5
-    min_repeats: int = 3
-    min_distinct: int = 3
-    return_surcharge: float = 40.0
-    max_returns: int = 2
-    max_families: int = 20_000
-    max_candidates: int = 64
-    patience: int = 2
-    search_steps: int = 40_000
-    max_outlier_share: float = 0.1
-    outlier_bits: float = 20.0
+    min_pairs: int = _threshold(
+        4,
+        "pairs",
+        "A cluster is tried from so many different pairs on; with fewer, almost any program fits.",
+    )
+    required_bits: float = _threshold(
+        36.0,
+        "bits",
+        "What held-out agreements must earn, after the price of the candidates "
+        "tried, before a version may serve. Three numbers (30 bits) are not enough, four are.",
+    )
+    min_agreements: int = _threshold(
+        5,
+        "agreements",
+        "Held-out agreements on different slot values that a version needs, "
+        "however many bits each earns.",
+    )
+    min_repeats: int = _threshold(
+        3,
+        "agreements",
+        "The same for a slotless family, whose text can only repeat.",
+    )
+    min_distinct: int = _threshold(
+        3,
+        "values",
+        "Different values that each open slot must have been seen with; a program "
+        "that rests on a slot that hardly varied is the main source of wrong answers.",
+    )
+    return_surcharge: float = _threshold(
+        40.0,
+        "bits",
+        "What each return to shadow adds to required_bits.",
+    )
+    max_returns: int = _threshold(
+        2,
+        "returns",
+        "Returns to shadow after which a version is retired.",
+    )
+    max_families: int = _threshold(
+        20_000,
+        "versions",
+        "Versions in shadow or serving that one scope may hold; beyond, none is added.",
+    )
+    max_candidates: int = _threshold(
+        64,
+        "automata",
+        "Run for one utterance; beyond, abstain `too_many_candidates`.",
+    )
+    patience: int = _threshold(
+        2,
+        "times min_agreements",
+        "Agreements in shadow after which a version that still may not "
+        "serve no longer keeps its cluster from being learned anew.",
+    )
+    search_steps: int = _threshold(
+        40_000,
+        "steps",
+        "Counted steps of one search for a recipe.",
+    )
+    max_outlier_share: float = _threshold(
+        0.1,
+        "share",
+        "Of a cluster's pairs that a recipe reads, so many may disagree (teachers "
+        "err) before it is refused.",
+    )
+    outlier_bits: float = _threshold(20.0, "bits", "What each of these costs.")
 
     def search_price(self, tried: int) -> float:
         """Return the bits that a recipe owes for the candidates tried before it was found."""
         return math.log2(tried + 1)
 
+
+THRESHOLDS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {each.name: (each.metadata["unit"], each.metadata["doc"]) for each in fields(Policy)}
+)
+"""Unit and reason of every threshold."""
 
 DEFAULT = Policy()
 DEFAULT_MAX_RISK = 0.01

@@ -20,7 +20,7 @@ AbstainReason = Literal[
     "context",
     "shadow_only",
 ]
-Stratum = Literal["replay", "phi", "shadow", "audit"]
+Stratum = Literal["replay", "phi", "shadow", "audit", "rejected"]
 Target = Literal["teacher", "truth", "judged"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -163,8 +163,15 @@ class MatchAbstained(Event):
     revision: Revision
 
 
+AuditCause = Literal["served", "rejected"]
+"""Why an answer is audited: like all that are served, or because somebody rejected it."""
+
+
 class AuditAsked(Event):
-    """With this probability, ask the teacher about an answer that was served."""
+    """With this probability, ask the teacher about an answer that was served.
+
+    Every answer has one whose cause is `served`; one whose cause is `rejected` is no sample.
+    """
 
     utterance_id: str
     tenant: str
@@ -174,6 +181,7 @@ class AuditAsked(Event):
     version: int
     digest: str
     probability: Probability
+    cause: AuditCause = "served"
 
 
 class RecallAsked(Event):
@@ -232,6 +240,22 @@ class AuditAnswered(_Completion):
     digest: str
     served: JsonValue
     probability: Probability
+    cause: AuditCause = "served"
+
+
+class AuditRefused(Event):
+    """The teacher gave no answer to an audited utterance; not terminal."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    teacher: str
+    reason: str
+    family: str
+    version: int
+    digest: str
+    probability: Probability
+    cause: AuditCause = "served"
 
 
 class RecallAnswered(_Completion):

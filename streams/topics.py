@@ -103,7 +103,13 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "completions",
-        (e.CompletionGiven, e.CompletionRefused, e.AuditAnswered, e.RecallAnswered),
+        (
+            e.CompletionGiven,
+            e.CompletionRefused,
+            e.AuditAnswered,
+            e.AuditRefused,
+            e.RecallAnswered,
+        ),
         _skeleton_key,
         "What the teacher said; the key lets one distiller see whole clusters.",
         "Tenant and text skeleton, joined by `|`.",

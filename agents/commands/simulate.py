@@ -162,7 +162,7 @@ async def _run(
     """Simulate and show the figures, and in a demo what lies in the log."""
     transport = _transport(data)
     judge = FileJudge(rows, options.seed, options.feedback_rate, options.feedback_noise)
-    tally = Tally()
+    tally = Tally(options.settings.audit_rate)
     simulation: Simulation | None = None
     batches = _Batches(transport)
     with contextlib.ExitStack() as stack:

@@ -19,6 +19,7 @@ from streams.codec import VALUE_LIMIT
 from streams.events import (
     AuditAnswered,
     AuditAsked,
+    AuditRefused,
     CompletionGiven,
     CompletionRefused,
     Event,
@@ -136,6 +137,13 @@ async def test_the_draw_decides_audits_and_nothing_else() -> None:
     (recalled,) = await said(reply, RECALL, no)
     assert isinstance(recalled, RecallAnswered)
     assert (recalled.answer, recalled.answer_ref, recalled.version) == ("right", "r", 1)
+
+
+async def test_an_audit_without_an_answer_says_so() -> None:
+    (refused,) = await said(Refused("no \ud800"), audit(), yes)
+    assert isinstance(refused, AuditRefused)
+    assert (refused.reason, refused.probability, refused.version) == ("no \ufffd", 0.3, 1)
+    assert await said(Refused("no"), audit(), no) == []
 
 
 def test_hashed_draws_are_fair_and_the_same_each_time() -> None:

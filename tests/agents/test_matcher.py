@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.answer_ref import AnswerRef, read_answer_ref, write_answer_ref
+from agents.audits import Audits, least_probability
 from agents.matcher import decide, matcher, state_of
 from artifacts.artifact import Artifact
 from artifacts.grammar.lexer import MAX_CODE_POINTS
@@ -81,7 +82,8 @@ def test_matcher(row: Row, rate: float) -> None:
         assert first.answer == row.expected
         assert first.family == "m"
         audits = [event for event in made[1:] if isinstance(event, AuditAsked)]
-        assert [audit.probability for audit in audits] == ([rate] if rate else [])
+        first_of_version = Audits(rate).place(first.digest)
+        assert [audit.probability for audit in audits] == ([first_of_version] if rate else [])
         assert len(made) == 1 + len(audits)
         for audit in audits:
             assert (audit.answer, audit.family, audit.digest) == (
@@ -233,15 +235,17 @@ def test_a_shared_family_that_differs_makes_a_clash_and_not_a_choice() -> None:
 @pytest.mark.parametrize("rate", [0.0, 0.03, 1.0])
 def test_audits_stay_within_their_budget(rate: float) -> None:
     registry, _ = registry_of(*LIVE)
-    state, answers, spent = state_of(registry, rate, DEFAULT), 0, 0.0
-    for n in range(400):
+    state, answers, placed = state_of(registry, rate, DEFAULT), 0, list[float]()
+    for n in range(2000):
         text = f"{n} minutes to {'seconds' if n % 3 else 'hours'}"
         for event in decide(state, asked(text, str(n)))[1]:
             answers += isinstance(event, AnswerGiven)
-            spent += event.probability if isinstance(event, AuditAsked) else 0
-        assert spent <= rate * answers + 10
-    assert 200 < answers < 400
-    assert (spent > 0) == (rate > 0)
+            placed += [event.probability] if isinstance(event, AuditAsked) else []
+        assert sum(placed) <= rate * answers + 10
+    assert 1000 < answers < 2000
+    assert len(placed) == (answers if rate else 0)
+    assert all(least_probability(rate) <= probability <= 1 for probability in placed)
+    assert placed == sorted(placed, reverse=True)
 
 
 hostile = st.text(

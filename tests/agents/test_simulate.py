@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from agents.audits import least_probability
+from artifacts.comparators import same
+from artifacts.fleet_risk import FleetRisk, audited, served
 from tests.agents.simulations import HELPDESK, Ran, helpdesk, kappa, simulated, write_log
 
 GOOD = b'{"text": "what is 1 + 1", "answer": "2"}\n'
@@ -175,6 +178,19 @@ def test_the_report_counts_what_the_decisions_say(ran: Ran) -> None:
     for line in lines:
         assert (line["reason"] is None) == (line["outcome"] == "answered")
         assert line["outcome"] == "answered" or not (line["audited"] or line["recalled"])
+
+
+def test_the_certified_risk_follows_from_the_decisions(ran: Ran) -> None:
+    fleet = FleetRisk(least_probability(0.2))
+    for row, line in zip(helpdesk(500), ran.decisions, strict=True):
+        if line["outcome"] == "answered":
+            fleet = served(fleet, line["probability"])
+            if line["audited"]:
+                agreed = same(line["answer"], row["answer"])
+                fleet = audited(fleet, line["probability"], agreed=agreed)
+    assert fleet.audited > 20
+    assert math.isclose(ran.report["certified_risk"], fleet.certified_risk(), abs_tol=1e-5)
+    assert ran.report["risk"] <= ran.report["certified_risk"] < 1
 
 
 def test_the_curve_has_fifty_points_of_the_stream_so_far(ran: Ran) -> None:

@@ -146,11 +146,17 @@ async def test_a_registrar_struck_at_a_point(
         await flowing.fleet.start("matcher")
         nth = 15 if point == "deciding" else 2
         struck = await flowing.fleet.start("registrar", point=point, nth=nth, sign=sign)
+
+        def is_down() -> bool:
+            return not struck.lives or struck.is_frozen
+
         for family in early:
             wish = proposal([change(family, 1, shares(), "shadow")], [shares()], previous=4)
             await flowing.world.say(wish)
             await flowing.feed.put(each)
-        while struck.lives and not struck.is_frozen:
+            while not is_down() and len(flowing.ledger.of("versions")) < 5:
+                await asyncio.sleep(0.02)  # all in one transaction would be one point to strike at
+        while not is_down():
             await asyncio.sleep(0.02)
         flowing.fleet.keep("registrar")
         wish = proposal([change(late, 1, shares(), "shadow")], [shares()], previous=4)

@@ -36,7 +36,7 @@ async def test_matchers_that_come_and_go(
                 await flowing.fleet.start("matcher", slot)
             await flowing.feed.put(utterances // len(plan))
             asked = len(flowing.feed.asked)
-            await flowing.until(lambda asked=asked: flowing.taken_over(asked), step=400)
+            await flowing.until(lambda asked=asked: flowing.taken_over(asked), utterances // 50)
             await flowing.world.toggle()
         await flowing.drained()
         await flowing.fleet.stop()

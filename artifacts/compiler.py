@@ -7,13 +7,14 @@ chance, network or model takes part; the same bytes give the same artifact on an
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from pydantic import ValidationError
 
-from artifacts.artifact import ARTIFACT_FORMAT, TABLES, Artifact, check_grammar, load_artifact
+from artifacts.artifact import ARTIFACT_FORMAT, Artifact, check_grammar, load_artifact, tables_for
 from artifacts.comparators import COMPARATORS, same
 from artifacts.grammar.jsonform import grammar_to_json
-from artifacts.grammar.kinds import kind_of
+from artifacts.grammar.kinds import SlotType, kind_of
 from artifacts.grammar.lexer import Tokens, lex, literal_keys
 from artifacts.grammar.nfa import Bindings, TooManyReadings, readings
 from artifacts.grammar.syntax import (
@@ -44,7 +45,15 @@ from artifacts.program.program import (
     slots_used,
 )
 from artifacts.recipe import MAX_RECIPE_BYTES, Recipe
-from artifacts.values import Json, Number, Value, canonical_json, read_number
+from artifacts.values import (
+    MAX_ITEMS,
+    Json,
+    Number,
+    Value,
+    canonical_json,
+    read_number,
+    show_number,
+)
 
 
 def compile_recipe(recipe: bytes) -> Artifact | tuple[Problem, ...]:
@@ -125,12 +134,13 @@ def _artifact(
     bound = check(program, {name: kind_of(slot).type for name, slot in kinds.items()})
     if isinstance(bound, tuple):
         return bound
+    grammar_document, program_document = grammar_to_json(grammar), program_to_json(program)
     return load_artifact(
         {
             "format": ARTIFACT_FORMAT,
             "name": document.name,
-            "grammar": grammar_to_json(grammar),
-            "program": program_to_json(program),
+            "grammar": grammar_document,
+            "program": program_document,
             "schemas": {
                 "slots": {name: _slot_schema(slot) for name, slot in kinds.items()},
                 "answer": answer_schema(program.answer),
@@ -143,7 +153,7 @@ def _artifact(
             "counterexamples": list(document.counterexamples),
             "phi": phi,
             "provenance": {"recipe": recipe_digest},
-            "tables": dict(TABLES),
+            "tables": tables_for(grammar_document, program_document["steps"]),
             "cost": {"steps": bound.steps, "answer_size": bound.answer_size},
         }
     )
@@ -151,10 +161,25 @@ def _artifact(
 
 def _slot_schema(slot: Slot) -> dict[str, Json]:
     kind = kind_of(slot)
-    schema: dict[str, Json] = {"type": "string" if kind.type == "text" else "number"}
+    schema = _value_schema(kind.type)
     if slot.values:
         schema["enum"] = list(slot.values)
     return schema | {"description": kind.doc}
+
+
+def _value_schema(type: SlotType) -> dict[str, Json]:
+    match type:
+        case "number":
+            return {"type": "number"}
+        case "text":
+            return {"type": "string"}
+        case "mixed":
+            return {"type": ["number", "string"]}
+        case "numbers" | "texts":
+            items = _value_schema("number" if type == "numbers" else "text")
+            return {"type": "array", "items": items, "minItems": 1, "maxItems": MAX_ITEMS}
+        case _:
+            assert_never(type)
 
 
 def answer_schema(answer: Answer) -> dict[str, Json]:
@@ -304,7 +329,9 @@ def constants_equal_to_slots(program: Program, bindings: Bindings) -> frozenset[
     found: set[str] = set()
     for bound in bindings.values():
         spelled = literal_keys(bound.spelling)
-        if bound.value in numbers and not isinstance(bound.value, str):
+        if isinstance(bound.value, tuple):
+            found.update(show_number(item) for item in numbers.intersection(bound.value))
+        elif bound.value in numbers and not isinstance(bound.value, str):
             found.add(bound.spelling)
         if any(_stands_in(spelled, keys) for keys in words):
             found.add(bound.spelling)

@@ -11,6 +11,12 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Literal as OneOf
 
+from artifacts.grammar import kinds_numbers, kinds_texts, kinds_times
+from artifacts.grammar.kinds_arithmetic import expression
+from artifacts.grammar.kinds_english import ENGLISH
+from artifacts.grammar.kinds_locale import Locale
+from artifacts.grammar.kinds_sequences import sequence_of
+from artifacts.grammar.kinds_tokens import Spelling
 from artifacts.grammar.lexer import TokenClass, literal_keys, normalize
 from artifacts.grammar.syntax import (
     Alternatives,
@@ -23,16 +29,19 @@ from artifacts.grammar.syntax import (
     optional,
     sequence,
 )
-from artifacts.values import MAX_DIGITS, Number, Value, read_number, show_number, whole
+from artifacts.values import MAX_DIGITS, MAX_ITEMS, Number, Value, read_number, show_number, whole
 
-KINDS_VERSION = 1
-CONNECTORS = frozenset({"also", "and", "but", "or", "plus", "then"})
+KINDS_VERSION = 2
+"""The version of the table. It grows by one where kinds are added, never for a kind that is known:
+what a kind takes and means stays as it is, and `Kind.since` says from which version on it is known.
+"""
+CONNECTORS = ENGLISH.connectors
 """Words that join requests; never inside a phrase. Versioned with the kinds."""
 
 IDENTIFIER_MARKS = frozenset("_-./:@#+~&=%$*\\")
 MAX_IDENTIFIER = 300
 MAX_PHRASE_WORDS = 6
-SlotType = OneOf["number", "text", "mixed"]
+SlotType = OneOf["number", "text", "numbers", "texts", "mixed"]
 """What the values of a kind are; mixed are those of a phrase that has both."""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”"}
 
@@ -43,7 +52,7 @@ class Kind:
 
     `values`, of a phrase, gives every value that a spelling has, or None when they are too many to
     tell; `parse` then gives the only one. `cost_bits` is what a description pays for using it: the
-    wider the kind, the dearer.
+    wider the kind, the dearer. `since` is the first version of the table that has it.
     """
 
     name: str
@@ -55,6 +64,7 @@ class Kind:
     cost_bits: float
     doc: str
     values: Callable[[str], tuple[Value, ...] | None] | None = None
+    since: int = 1
 
 
 def _keys(*keys: str) -> TokenOf:
@@ -166,7 +176,107 @@ _TABLE = (
     ),
 )  # fmt: skip
 
-KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in _TABLE})
+
+def _added(locale: Locale) -> tuple[Kind, ...]:
+    """Return the kinds of the second version of the table, as a language has them."""
+    rows: tuple[tuple[str, SlotType, bool, Spelling, float, str], ...] = (
+        ("fraction", "number", False, kinds_numbers.fraction(), 3,
+         "A fraction (`3/4`, `½`), or a whole number and a proper one (`1 1/2`)."),
+        ("money", "number", False, kinds_numbers.money(locale), 4,
+         "An amount with a currency before or after it (`$12.50`, `EUR 5`, `1,200 dollars`); its "
+         "value is the number alone."),
+        ("ordinal", "number", False, kinds_numbers.ordinal(locale), 3,
+         "A place in an order, in digits or words (`3rd`, `twenty-first`)."),
+        ("numeral", "number", False, kinds_numbers.numeral(locale), 3,
+         "A whole number in words (`twenty-one`, `two hundred and five`)."),
+        ("expression", "number", False, expression(), 5,
+         "Arithmetic with + - * / ^ and brackets (`3*(4+2)-1`); its value is the exact result, and "
+         "division by zero is refused."),
+        ("date", "text", False, kinds_times.date(locale), 4,
+         "A day (`2024-03-03`, `3 March 2024`, `March 3, 2024`; `25/12/2024`, but not `3/4/2024`, "
+         "which is two days); its value is ISO 8601, `2024-03-03`."),
+        ("time", "text", False, kinds_times.time(locale), 4,
+         "A time of day (`14:30`, `2:30 pm`, `noon`), of 24 hours without am or pm; its value is "
+         "ISO 8601, `14:30:00`."),
+        ("duration", "number", False, kinds_times.duration(locale), 4,
+         "Weeks, days, hours, minutes, seconds (`90 minutes`, `1h 30m`); its value is in seconds."),
+        ("weekday", "text", True, kinds_times.weekday(locale), 2,
+         "A day of the week, full or short; its value is the full name."),
+        ("month", "text", True, kinds_times.month(locale), 2,
+         "A month, full or short; its value is the full name."),
+        ("unit", "text", True, kinds_times.unit(locale), 3,
+         "A unit of measurement (`km`, `miles per hour`, `°C`); its value is the symbol."),
+        ("path", "text", False, kinds_texts.path(), 5,
+         "A path without blanks, with a slash of either sort (`/etc/hosts`, `src/main.py`)."),
+        ("url", "text", False, kinds_texts.url(), 4,
+         "A URL with scheme and host (`https://example.com/a?b=c`)."),
+        ("email", "text", False, kinds_texts.email(), 4,
+         "An e-mail address (`ann@mail.example`)."),
+    )  # fmt: skip
+    return tuple(
+        Kind(name, type, closed, *spelling, cost, doc, since=2)
+        for name, type, closed, spelling, cost, doc in rows
+    )
+
+
+def _parse_one_quoted(text: str) -> str | None:
+    """Return what `quoted` gives, of a text that its token grammar has not seen."""
+    inside = text[1:-1]
+    is_one = len(text) > 1 and _QUOTES.get(text[0]) == text[-1]
+    return inside if is_one and text[0] not in inside and text[-1] not in inside else None
+
+
+_SEPARATORS = frozenset({",", " "})
+_SEVERAL: Mapping[str, tuple[str, frozenset[str]]] = {
+    "integer": ("integers", frozenset()),
+    "decimal": ("decimals", frozenset()),
+    "percent": ("percents", frozenset()),
+    "fraction": ("fractions", frozenset()),
+    "money": ("amounts", frozenset()),
+    "ordinal": ("ordinals", frozenset()),
+    "numeral": ("numerals", frozenset()),
+    "expression": ("expressions", frozenset()),
+    "date": ("dates", frozenset()),
+    "time": ("times", frozenset()),
+    "duration": ("durations", frozenset()),
+    "weekday": ("weekdays", frozenset()),
+    "month": ("months", frozenset()),
+    "unit": ("units", frozenset()),
+    "word": ("words", _SEPARATORS),
+    "identifier": ("identifiers", _SEPARATORS),
+    "path": ("paths", _SEPARATORS),
+    "url": ("urls", frozenset()),
+    "email": ("emails", _SEPARATORS),
+    "quoted": ("quotations", frozenset()),
+    "phrase": ("phrases", CONNECTORS | {","}),
+}
+"""The name of several of a kind, and the tokens that are never inside one of them: kinds that give
+back what they are given must not be asked whether two words are one."""
+
+
+def _several(kind: Kind, locale: Locale) -> Kind:
+    name, refused = _SEVERAL[kind.name]
+    parse = _parse_one_quoted if kind.name == "quoted" else kind.parse
+    item = Spelling(kind.tokens, parse, kind.render)
+    spelling = sequence_of(item, locale, refused=refused, numbers=kind.type == "number")
+    return Kind(
+        name,
+        "numbers" if kind.type == "number" else "texts",
+        False,
+        *spelling,
+        kind.cost_bits + 2,
+        f"One to {MAX_ITEMS} of `{kind.name}`, joined by commas or `and`; its value is the list.",
+        since=2,
+    )
+
+
+def table(locale: Locale) -> tuple[Kind, ...]:
+    """Return all kinds as a language has them: those of one value, then those of several."""
+    single = (*_TABLE, *_added(locale))
+    return (*single, *(_several(kind, locale) for kind in single if kind.name in _SEVERAL))
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in table(ENGLISH)})
 
 
 def kind_of(slot: Slot) -> Kind:

@@ -227,7 +227,7 @@ def _parse_one_quoted(text: str) -> str | None:
 
 
 _SEPARATORS = frozenset({",", " "})
-_SEVERAL: Mapping[str, tuple[str, frozenset[str]]] = {
+SEVERAL: Mapping[str, tuple[str, frozenset[str]]] = {
     "integer": ("integers", frozenset()),
     "decimal": ("decimals", frozenset()),
     "percent": ("percents", frozenset()),
@@ -255,10 +255,11 @@ back what they are given must not be asked whether two words are one."""
 
 
 def _several(kind: Kind, locale: Locale) -> Kind:
-    name, refused = _SEVERAL[kind.name]
+    name, refused = SEVERAL[kind.name]
     parse = _parse_one_quoted if kind.name == "quoted" else kind.parse
     item = Spelling(kind.tokens, parse, kind.render)
-    spelling = sequence_of(item, locale, refused=refused, numbers=kind.type == "number")
+    is_bare = kind.type == "number" and kind.name != "money"  # which groups its own digits
+    spelling = sequence_of(item, locale, refused=refused, bare_numbers=is_bare)
     return Kind(
         name,
         "numbers" if kind.type == "number" else "texts",
@@ -273,7 +274,7 @@ def _several(kind: Kind, locale: Locale) -> Kind:
 def table(locale: Locale) -> tuple[Kind, ...]:
     """Return all kinds as a language has them: those of one value, then those of several."""
     single = (*_TABLE, *_added(locale))
-    return (*single, *(_several(kind, locale) for kind in single if kind.name in _SEVERAL))
+    return (*single, *(_several(kind, locale) for kind in single if kind.name in SEVERAL))
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in table(ENGLISH)})

@@ -20,11 +20,11 @@ MAX_JOINTS_INSIDE = 8
 
 
 def sequence_of(
-    item: Spelling, locale: Locale, *, refused: frozenset[str] = frozenset(), numbers: bool
+    item: Spelling, locale: Locale, *, refused: frozenset[str] = frozenset(), bare_numbers: bool
 ) -> Spelling:
     """Return how sequences of the kind are written; `refused` are tokens that no item has.
 
-    `numbers` are those whose digits a comma may group.
+    `bare_numbers` are those whose digits a comma may group.
     """
     comma, words = keys(","), keys(*locale.list_words)
     joint = Alternatives(
@@ -38,7 +38,7 @@ def sequence_of(
     one = partial(_item, item.parse, refused)
 
     def parse(text: str) -> Value | None:
-        if numbers and grouped.search(text):
+        if bare_numbers and grouped.search(text):
             return None
         return _only_split(text, [found.span() for found in joints.finditer(text)], one)
 

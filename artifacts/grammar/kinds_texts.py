@@ -36,8 +36,8 @@ _EMAIL = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@({_LABEL}(?:\.{_LABEL})+)")
 
 
 def _parse_path(text: str) -> str | None:
-    is_path = len(text) <= MAX_PATH and ("/" in text or "\\" in text) and "://" not in text
-    return text if is_path else None
+    is_one = len(text) <= MAX_PATH and not any(map(str.isspace, text))
+    return text if is_one and ("/" in text or "\\" in text) and "://" not in text else None
 
 
 def path() -> Spelling:

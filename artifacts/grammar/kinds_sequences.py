@@ -15,8 +15,10 @@ from artifacts.grammar.lexer import MAX_CODE_POINTS, literal_keys
 from artifacts.grammar.syntax import Alternatives, Node, optional, sequence
 from artifacts.values import MAX_ITEMS, Scalar, Value, shown_size
 
-MAX_JOINTS_INSIDE = 8
+MAX_JOINTS_INSIDE = 3
 """Commas and list words within one item; an item with more is refused."""
+MAX_JOINTS = 2 * MAX_ITEMS
+"""Commas and list words of a sequence; one with more is refused."""
 
 
 def sequence_of(
@@ -40,7 +42,8 @@ def sequence_of(
     def parse(text: str) -> Value | None:
         if bare_numbers and grouped.search(text):
             return None
-        return _only_split(text, [found.span() for found in joints.finditer(text)], one)
+        found = [joint.span() for joint in joints.finditer(text)]
+        return _only_split(text, found, one, 0 if refused else MAX_JOINTS_INSIDE)
 
     def render(value: Value) -> str:
         assert isinstance(value, tuple)
@@ -59,13 +62,13 @@ def _item(
 
 
 def _only_split(
-    text: str, joints: list[tuple[int, int]], item: Callable[[str], Scalar | None]
+    text: str, joints: list[tuple[int, int]], item: Callable[[str], Scalar | None], inside: int
 ) -> tuple[Scalar, ...] | None:
     """Return the items of the only split, or None where there is none or there are several.
 
-    Time is linear in the number of joints: an item has at most `MAX_JOINTS_INSIDE`.
+    An item has at most `inside` joints, so time is linear in their number.
     """
-    if len(joints) >= MAX_ITEMS * MAX_JOINTS_INSIDE:
+    if len(joints) > MAX_JOINTS:
         return None
     starts = [0, *(end for _, end in joints)]
     ends = [*(start for start, _ in joints), len(text)]
@@ -73,7 +76,7 @@ def _only_split(
     several: list[bool] = []
     for last, end in enumerate(ends):
         ways: list[tuple[int, Scalar]] = []
-        for first in range(max(0, last - MAX_JOINTS_INSIDE), last + 1):
+        for first in range(max(0, last - inside), last + 1):
             if first and found[first - 1] is None:
                 continue
             value = item(text[starts[first] : end])

@@ -22,7 +22,7 @@ from artifacts.values import MAX_DIGITS, MAX_ITEMS, Json, Number, canonical_json
 
 MAX_STEPS = 200
 MAX_ANSWER_DEPTH = 40
-_ITEM_MARKS: Mapping[Type, int] = {"numbers": 26, "texts": 3}
+_ITEM_MARKS: Mapping[Type, int] = {"numbers": 26, "texts": 3, "mixed": 26}
 """What an item of a list takes in JSON beyond its size: the text of a float, or quotes; a comma."""
 
 

@@ -86,9 +86,17 @@ class Artifact:
 
     @property
     def open_slot_names(self) -> tuple[str, ...]:
-        """The names of the slots whose values cannot be listed."""
-        closed = {slot.name for slot in self.nfa.slots if kind_of(slot).closed}
-        return tuple(name for name in self.slot_names if name not in closed)
+        """The names of the slots whose values the grammar does not list.
+
+        A kind of the table may be closed, as `unit` is; but that one unit was right says nothing of
+        the others.
+        """
+        listed = {
+            slot.name
+            for slot in self.nfa.slots
+            if kind_of(slot).closed and (slot.values or slot.phrase)
+        }
+        return tuple(name for name in self.slot_names if name not in listed)
 
     @property
     def is_slotless(self) -> bool:

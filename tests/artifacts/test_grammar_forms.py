@@ -99,8 +99,7 @@ REFUSED: dict[str, tuple[str, Problem]] = {
         Problem(
             "unknown-kind",
             "line 1, column 4",
-            "'enumeration' is not one of decimal, identifier, integer, percent, phrase, quoted, "
-            "word",
+            f"'enumeration' is not one of {', '.join(sorted(KINDS.keys() - {'enumeration'}))}",
         ),
     ),
     "an-open-group": (

@@ -6,7 +6,7 @@ from datetime import date
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifacts.grammar.kinds import (
@@ -20,9 +20,10 @@ from artifacts.grammar.kinds import (
 from artifacts.grammar.kinds_english import ENGLISH
 from artifacts.grammar.kinds_locale import DurationUnit
 from artifacts.grammar.lexer import Tokens, lex
-from artifacts.grammar.nfa import Nfa, compile_nfa, readings
+from artifacts.grammar.nfa import Nfa, accepts, compile_nfa, readings
 from artifacts.grammar.syntax import Slot
 from artifacts.values import Value
+from tests.artifacts.grammars import backtracked
 from tests.artifacts.kind_rows import REFUSED, SPELLINGS, TAKEN, lists
 
 AUTOMATA = {name: compile_nfa(Slot("x", name)) for name in KINDS if name != "enumeration"}
@@ -109,6 +110,24 @@ def test_parsing_what_was_rendered_gives_the_value_back(kind: str) -> None:
     check()
     assert seen["taken"] > 0
     assert kind in ALL_TAKEN or seen["refused"] > 0
+
+
+@pytest.mark.parametrize("kind", STRATEGIES)
+def test_token_grammars_mean_what_the_reference_says(kind: str) -> None:
+    seen: Counter[bool] = Counter()
+
+    @settings(max_examples=40)
+    @given(STRATEGIES[kind])
+    def check(spelling: str) -> None:
+        tokens = lex(spelling)
+        assert isinstance(tokens, Tokens)
+        if 0 < len(tokens.keys) <= 14:  # the reference tries everything
+            expected = bool(backtracked(Slot("x", kind), tokens.keys))
+            assert accepts(AUTOMATA[kind], tokens) == expected
+            seen[expected] += 1
+
+    check()
+    assert seen[True] > 0
 
 
 @given(st.integers(-(10**15) + 1, 10**15 - 1))

@@ -125,6 +125,19 @@ def test_a_family_with_a_slot_of_each_kind(kind: str) -> None:
     assert (schema["type"] == "string") == isinstance(value, str)
 
 
+def test_a_closed_kind_is_still_to_be_seen_with_several_values() -> None:
+    artifact = compiled(
+        name="plan",
+        phrasings=["plan {d:weekday} {p=am|pm}"],
+        steps=[],
+        answer={"list": [{"value": {"slot": "d"}}, {"value": {"slot": "p"}}]},
+        examples=[{"text": "plan Mon am", "answer": ["monday", "am"]}],
+        counterexamples=[],
+    )
+    assert KINDS["weekday"].closed
+    assert artifact.open_slot_names == ("d",)
+
+
 def test_a_constant_that_equals_an_item_of_a_list_is_to_be_declared() -> None:
     with pytest.raises(AssertionError, match="undeclared-constant"):
         compiled(

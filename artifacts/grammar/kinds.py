@@ -16,8 +16,8 @@ from artifacts.grammar.kinds_arithmetic import expression
 from artifacts.grammar.kinds_english import ENGLISH
 from artifacts.grammar.kinds_locale import Locale
 from artifacts.grammar.kinds_sequences import sequence_of
-from artifacts.grammar.kinds_tokens import Spelling
-from artifacts.grammar.lexer import TokenClass, literal_keys, normalize
+from artifacts.grammar.kinds_tokens import DIGITS, LETTERS, Spelling, classes, keys
+from artifacts.grammar.lexer import literal_keys, normalize
 from artifacts.grammar.syntax import (
     Alternatives,
     Literal,
@@ -45,7 +45,8 @@ IDENTIFIER_MARKS = frozenset("_-./:@#+~&=%$*\\")
 MAX_IDENTIFIER = 300
 MAX_PHRASE_WORDS = 6
 SlotType = OneOf["number", "text", "numbers", "texts", "mixed"]
-"""What the values of a kind are; mixed are those of a phrase that has both."""
+"""What the values of a kind are; numbers and texts are lists, mixed are those of a phrase that has
+both numbers and texts."""
 _QUOTES = {'"': '"', "'": "'", "`": "`", "“": "”"}
 
 
@@ -70,14 +71,6 @@ class Kind:
     since: int = 1
 
 
-def _keys(*keys: str) -> TokenOf:
-    return TokenOf(keys=frozenset(keys))
-
-
-def _class(*classes: TokenClass, without: frozenset[str] = frozenset()) -> TokenOf:
-    return TokenOf(classes=frozenset(classes), excluded=without)
-
-
 def _parse_integer(text: str) -> Number | None:
     if text.isdigit() and text.isascii() and len(text) <= MAX_DIGITS:
         return int(text)  # nearly always
@@ -92,11 +85,6 @@ def _parse_percent(text: str) -> Number | None:
 def _render_percent(value: Value) -> str:
     assert isinstance(value, int | Fraction)
     return f"{show_number(whole(Fraction(value) * 100))}%"
-
-
-def _render_number(value: Value) -> str:
-    assert isinstance(value, int | Fraction)
-    return show_number(value)
 
 
 def _itself(text: str) -> str:
@@ -120,37 +108,33 @@ def _render_quoted(value: Value) -> str:
 
 
 def _quoted(opening: str, closing: str) -> Node:
-    inside = _class("letters", "digits", "mark", "space", without=frozenset({opening, closing}))
-    return sequence(_keys(opening), Repeat(inside, 0, None), _keys(closing))
+    inside = classes("letters", "digits", "mark", "space", without=frozenset({opening, closing}))
+    return sequence(keys(opening), Repeat(inside, 0, None), keys(closing))
 
 
-_DIGITS = _class("digits")
-_LETTERS = _class("letters")
-_INTEGER = sequence(optional(_keys("-")), _DIGITS)
-_DECIMAL = sequence(_INTEGER, optional(sequence(_keys("."), _DIGITS)))
-_JOINERS = _keys("'", "’", "-")
-_WORD = sequence(_LETTERS, Repeat(sequence(_JOINERS, _LETTERS), 0, 4))
-_PHRASE_PIECE = _class("letters", "digits", without=CONNECTORS)
+_INTEGER = sequence(optional(keys("-")), DIGITS)
+_DECIMAL = sequence(_INTEGER, optional(sequence(keys("."), DIGITS)))
+_JOINERS = keys("'", "’", "-")
+_WORD = sequence(LETTERS, Repeat(sequence(_JOINERS, LETTERS), 0, 4))
+_PHRASE_PIECE = classes("letters", "digits", without=CONNECTORS)
 _PHRASE_WORD = sequence(
     _PHRASE_PIECE,
-    Repeat(sequence(optional(_keys("'", "’", "-", ".", "&")), _PHRASE_PIECE), 0, None),
+    Repeat(sequence(optional(keys("'", "’", "-", ".", "&")), _PHRASE_PIECE), 0, None),
 )
-_PHRASE = sequence(
-    _PHRASE_WORD, Repeat(sequence(_keys(" "), _PHRASE_WORD), 0, MAX_PHRASE_WORDS - 1)
-)
+_PHRASE = sequence(_PHRASE_WORD, Repeat(sequence(keys(" "), _PHRASE_WORD), 0, MAX_PHRASE_WORDS - 1))
 _IDENTIFIER = Repeat(
     TokenOf(keys=IDENTIFIER_MARKS, classes=frozenset({"letters", "digits"})), 1, None
 )
-_PERCENT = sequence(_DECIMAL, optional(_keys(" ")), _keys("%"))
+_PERCENT = sequence(_DECIMAL, optional(keys(" ")), keys("%"))
 _QUOTED = Alternatives(tuple(_quoted(*pair) for pair in _QUOTES.items()))
 
 _TABLE = (
     Kind(
-        "integer", "number", False, _INTEGER, _parse_integer, _render_number, 2,
+        "integer", "number", False, _INTEGER, _parse_integer, kinds_numbers.render_number, 2,
         "A whole number with an optional minus sign, at most 400 ASCII digits.",
     ),
     Kind(
-        "decimal", "number", False, _DECIMAL, read_number, _render_number, 3,
+        "decimal", "number", False, _DECIMAL, read_number, kinds_numbers.render_number, 3,
         "A whole number or a decimal with a point, at most 400 ASCII digits.",
     ),
     Kind(

@@ -10,6 +10,7 @@ from artifacts.grammar.kinds_tokens import (
     BLANK,
     DIGITS,
     Spelling,
+    any_of,
     keys,
     many,
     one_of,
@@ -71,8 +72,8 @@ def money(locale: Locale) -> Spelling:
     point, group = locale.decimal_mark, locale.grouping_mark
     digits = rf"([0-9]{{1,3}}(?:{re.escape(group)}[0-9]{{3}})+|[0-9]+)"
     number = rf"{digits}(?:{re.escape(point)}([0-9]+))?"
-    before = re.compile(rf"(-?)(?:{_any_of(marks)}) ?(-?){number}")
-    after = re.compile(rf"(-?)(){number} ?(?:{_any_of(words)})")
+    before = re.compile(rf"(-?)(?:{any_of(marks)}) ?(-?){number}")
+    after = re.compile(rf"(-?)(){number} ?(?:{any_of(words)})")
     grouped = sequence(DIGITS, many(sequence(keys(group), DIGITS)))
     figure = sequence(grouped, optional(sequence(keys(point), DIGITS)))
     minus, blank = optional(keys("-")), optional(BLANK)
@@ -98,10 +99,6 @@ def money(locale: Locale) -> Spelling:
         return f"{sign}{mark}{plain.removeprefix('-').replace('.', point)}"
 
     return Spelling(tokens, parse, render)
-
-
-def _any_of(texts: set[str]) -> str:
-    return "|".join(map(re.escape, sorted(texts, key=lambda text: (-len(text), text))))
 
 
 def numeral(locale: Locale) -> Spelling:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 from artifacts.grammar.kinds_locale import Locale
-from artifacts.grammar.kinds_tokens import BLANK, Spelling, keys, many
+from artifacts.grammar.kinds_tokens import BLANK, Spelling, any_of, keys, many
 from artifacts.grammar.lexer import MAX_CODE_POINTS, literal_keys
 from artifacts.grammar.syntax import Alternatives, Node, optional, sequence
 from artifacts.values import MAX_ITEMS, Scalar, Value, shown_size
@@ -33,8 +33,7 @@ def sequence_of(
         (sequence(comma, optional(BLANK)), sequence(optional(comma), BLANK, words, BLANK))
     )
     tokens: Node = sequence(item.tokens, many(sequence(joint, item.tokens)))
-    named = "|".join(map(re.escape, locale.list_words))
-    joints = re.compile(rf",?\s+(?:{named})\s+|,\s*", re.IGNORECASE)
+    joints = re.compile(rf",?\s+(?:{any_of(locale.list_words)})\s+|,\s*", re.IGNORECASE)
     group = re.escape(locale.grouping_mark)
     grouped = re.compile(rf"(?<![0-9])[0-9]{{1,3}}(?:{group}[0-9]{{3}})+(?![0-9])")
     one = partial(_item, item.parse, refused)

@@ -14,6 +14,7 @@ from artifacts.grammar.kinds_tokens import (
     DIGITS,
     Spelling,
     amount,
+    any_of,
     keys,
     many,
     one_of,
@@ -45,17 +46,13 @@ def _numbered(names: Sequence[Sequence[str]]) -> dict[str, int]:
     return {name: number for number, same in enumerate(names, start=1) for name in same}
 
 
-def _any_of(texts: Sequence[str]) -> str:
-    return "|".join(map(re.escape, sorted(texts, key=lambda text: (-len(text), text))))
-
-
 def date(locale: Locale) -> Spelling:
     """Return how dates are written: ISO, `3 March 2024`, `March 3rd, 2024`, and 3/4/2024 where only
     one order of day and month gives a date, or both give the same."""
     months = _numbered(locale.months)
     suffixes = (locale.suffix, *locale.suffixes.values())
-    day = rf"([0-9]{{1,2}})({_any_of(suffixes)})?"
-    named = _any_of(tuple(months))
+    day = rf"([0-9]{{1,2}})({any_of(suffixes)})?"
+    named = any_of(tuple(months))
     day_first = re.compile(rf"{day} ({named}),? ([0-9]{{4}})")
     month_first = re.compile(rf"({named}) {day},? ([0-9]{{4}})")
     separator, suffix = keys("-", "/", "."), optional(keys(*suffixes))
@@ -132,10 +129,10 @@ def duration(locale: Locale) -> Spelling:
     seconds = {name: unit.seconds for unit in locale.durations for name in unit.names}
     point, joiners = locale.decimal_mark, locale.list_words
     part = re.compile(
-        rf"(?:([0-9]+)(?:{re.escape(point)}([0-9]+))? ?|(?:{_any_of(locale.articles)}) )"
-        rf"({_any_of(tuple(seconds))})(?![^\W0-9_])"
+        rf"(?:([0-9]+)(?:{re.escape(point)}([0-9]+))? ?|(?:{any_of(locale.articles)}) )"
+        rf"({any_of(tuple(seconds))})(?![^\W0-9_])"
     )
-    joint = re.compile(rf",? (?:(?:{_any_of(joiners)}) )?|")
+    joint = re.compile(rf",? (?:(?:{any_of(joiners)}) )?|")
     figure = amount(point)
     articles = sequence(keys(*locale.articles), BLANK)
     one = sequence(Alternatives((sequence(figure, optional(BLANK)), articles)), keys(*seconds))

@@ -4,6 +4,7 @@ Token grammars are made of `TokenOf`, sequences, alternatives and repeats only. 
 what the parser takes; the fewer positions, the faster every automaton with such a slot.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -62,6 +63,11 @@ def one_of(spellings: Iterable[str]) -> Node:
     for start, lasts in by_start.items():
         options.append(sequence(*map(keys, start), keys(*lasts)))
     return alternatives(*options)
+
+
+def any_of(texts: Iterable[str]) -> str:
+    """Return a pattern of `re` for any of these texts, the longest first."""
+    return "|".join(map(re.escape, sorted(texts, key=lambda text: (-len(text), text))))
 
 
 def spaced(text: str) -> str:

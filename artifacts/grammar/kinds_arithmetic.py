@@ -1,8 +1,8 @@
 """Arithmetic expressions: `3*(4+2)-1`, read with exact numbers.
 
 Total: division by zero, a number of more than `MAX_DIGITS` digits, too many operations and too deep
-nesting are refused; so is what people read in two ways (`-2^2`, `2^3^2`, `2(3)`). Of equal rank the
-left goes first: `6/2*3` is 9.
+nesting are refused; so is what people read in two ways (`-2^2`, `2^3^2`, `2(3)`) or as something
+else (`3/4/2024`, `2024-03-03`, `007`). Of equal rank the left goes first: `6/2*3` is 9.
 """
 
 import re
@@ -17,6 +17,10 @@ MAX_OPERATIONS = 100
 MAX_PARENTHESES = 16
 _SIGNS = {"+": "+", "-": "-", "−": "-", "*": "*", "×": "*", "·": "*", "x": "*", "/": "/", "÷": "/"}
 _PIECES = re.compile(r"[0-9]+(?:\.[0-9]+)?|[-+−*×·x/÷^()]| ")
+_LIKE_A_DATE = re.compile(
+    r"[0-9]{4}([-/])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([-/])[0-9]{1,2}\2[0-9]{4}"
+)
+_LIKE_A_CODE = re.compile(r"(?<![0-9.])0[0-9]")
 _MAX_SHOWN = 40
 
 
@@ -113,6 +117,8 @@ def evaluate(text: str) -> Number | None:
     written = spaced(text)
     pieces = _PIECES.findall(written)
     if sum(map(len, pieces)) != len(written):
+        return None
+    if _LIKE_A_DATE.fullmatch(written) or _LIKE_A_CODE.search(written):
         return None
     reader = _Reader([piece for piece in pieces if piece != " "])
     try:

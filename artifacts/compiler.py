@@ -21,6 +21,7 @@ from artifacts.grammar.restricted import read
 from artifacts.grammar.syntax import (
     Grammar,
     Node,
+    Phrase,
     Restricted,
     Slot,
     alternatives,
@@ -166,7 +167,7 @@ def _artifact(
 _JSON_TYPES: Mapping[SlotType, Mapping[str, Json]] = {
     "number": {"type": "number"},
     "text": {"type": "string"},
-    "mixed": {"type": ["string", "number", "array"]},
+    "mixed": {"type": ["string", "number"]},
     "numbers": {"type": "array", "items": {"type": "number"}, "maxItems": MAX_ITEMS},
     "texts": {"type": "array", "items": {"type": "string"}, "maxItems": MAX_ITEMS},
 }
@@ -175,9 +176,19 @@ _JSON_TYPES: Mapping[SlotType, Mapping[str, Json]] = {
 def _slot_schema(slot: Slot) -> dict[str, Json]:
     kind = kind_of(slot)
     schema = dict(_JSON_TYPES[kind.type])
+    if kind.type == "mixed" and slot.phrase and _holds_lists(slot.phrase):
+        schema["type"] = ["string", "number", "array"]
     if slot.values:
         schema["enum"] = list(slot.values)
     return schema | {"description": kind.doc}
+
+
+def _holds_lists(phrase: Phrase) -> bool:
+    return any(
+        kind_of(slot).type in ("numbers", "texts") or (slot.phrase and _holds_lists(slot.phrase))
+        for option in phrase.options
+        for slot in slots(option.part)
+    )
 
 
 def answer_schema(answer: Answer) -> dict[str, Json]:

@@ -149,3 +149,18 @@ def test_a_constant_that_equals_an_item_of_a_list_is_to_be_declared() -> None:
                 "examples": [{"text": "Add up 3, 4.5 and 5", "answer": 37.5}],
             }
         )  # fmt: skip
+
+
+def test_a_phrase_of_a_list_or_a_word_says_so() -> None:
+    artifact = compiled(
+        name="rooms",
+        phrasings=["<where> = {xs:words} | everywhere => 0\nlight {w:<where>}"],
+        steps=[],
+        answer={"value": {"slot": "w"}},
+        examples=[
+            {"text": "light hall, attic", "answer": ["hall", "attic"]},
+        ],
+        counterexamples=["light 5"],
+    )
+    schema = cast(dict[str, dict[str, dict[str, Json]]], artifact.document["schemas"])["slots"]["w"]
+    assert schema["type"] == ["string", "number", "array"]

@@ -24,7 +24,7 @@ from artifacts.grammar.nfa import GrammarTooLarge
 
 MAX_TOKENS = 500
 """The longest token strings that are counted, listed or drawn."""
-MAX_REFUSED = 2_000
+MAX_REFUSED = 100
 """Token strings without a text that are gone through, between two texts that are listed."""
 
 Draws = Callable[[int], int]

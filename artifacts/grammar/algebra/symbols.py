@@ -40,7 +40,7 @@ _MEETING: frozenset[tuple[Group, Group]] = frozenset(
         ("combining", "combining"),
     }
 )
-MAX_SPELLINGS = 96
+MAX_SPELLINGS = 64
 """Texts that are tried for one token string."""
 
 

@@ -17,15 +17,21 @@ from artifacts.comparators import COMPARATORS, COMPARATORS_VERSION
 from artifacts.grammar.jsonform import grammar_from_json
 from artifacts.grammar.kinds import KINDS_VERSION, kind_of
 from artifacts.grammar.lexer import LEXER_VERSION, Tokens
+from artifacts.grammar.limits import grammar_fault
 from artifacts.grammar.nfa import (
     Bindings,
     GrammarTooLarge,
     Nfa,
     TooManyReadings,
-    compile_nfa,
-    readings,
 )
-from artifacts.grammar.syntax import Node, required_keys, slot_conflicts, slots
+from artifacts.grammar.restricted import Reader, compile_grammar, read
+from artifacts.grammar.syntax import (
+    Grammar,
+    phrase_conflicts,
+    required_keys,
+    slot_conflicts,
+    slots,
+)
 from artifacts.grammar.unicode14 import UNICODE_VERSION
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed, Run, compile_program
@@ -59,13 +65,18 @@ class Artifact:
 
     digest: str
     document: Mapping[str, Json]
-    grammar: Node
-    nfa: Nfa
+    grammar: Grammar
+    reader: Reader
     program: Program
     run: Run
     cost_bound: CostBound
     comparator: str
     required: frozenset[str]
+
+    @property
+    def nfa(self) -> Nfa:
+        """The automaton that binds the slots; restrictions forbid some of the texts it accepts."""
+        return self.reader.nfa
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -95,17 +106,24 @@ class Artifact:
 
     def read(self, tokens: Tokens) -> tuple[Reading, ...] | TooManyReadings:
         """Return every reading of the text with the program's outcome."""
-        found = readings(self.nfa, tokens)
+        found = read(self.reader, tokens)
         if isinstance(found, TooManyReadings):
             return found
         return tuple(Reading(bindings, self.run(bindings)) for bindings in found)
 
 
-def check_grammar(grammar: Node, place: str) -> Nfa | tuple[Problem, ...]:
-    """Return the automaton of a grammar that may serve, or everything that forbids it."""
+def check_grammar(grammar: Grammar, place: str) -> Reader | tuple[Problem, ...]:
+    """Return what reads a grammar that may serve, or everything that forbids it."""
+    fault = grammar_fault(grammar)
+    if fault is not None:
+        return (Problem(fault[0], place, fault[1]),)
     problems = [
         Problem("slot-conflict", place, f"slot {name!r} has two kinds, or two values on one path")
         for name in dict.fromkeys(slot_conflicts(grammar))
+    ]
+    problems += [
+        Problem("slot-conflict", place, f"phrase {name!r} has two definitions")
+        for name in phrase_conflicts(grammar)
     ]
     count = len({slot.name for slot in slots(grammar)})
     if count > MAX_SLOTS:
@@ -117,13 +135,13 @@ def check_grammar(grammar: Node, place: str) -> Nfa | tuple[Problem, ...]:
             Problem("no-required-literal", place, "some texts of the grammar share no literal")
         )
     try:
-        nfa = compile_nfa(grammar)
+        reader = compile_grammar(grammar)
     except GrammarTooLarge as error:
         problems.append(Problem("grammar-too-large", place, str(error)))
         return tuple(problems)
-    if nfa.nullable:
+    if reader.nfa.nullable:
         problems.append(Problem("grammar-nullable", place, "the empty text is in the grammar"))
-    return tuple(problems) or nfa
+    return tuple(problems) or reader
 
 
 def load_artifact(document: Json) -> Artifact | tuple[Problem, ...]:
@@ -161,17 +179,17 @@ def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
     comparator = document.get("comparator")
     if not isinstance(comparator, str) or comparator not in COMPARATORS:
         return (Problem("unknown-comparator", "artifact.comparator", f"{comparator!r}"),)
-    nfa = check_grammar(grammar, "artifact.grammar")
-    if isinstance(nfa, tuple):
-        return nfa
-    bound = check(program, {slot.name: kind_of(slot).type for slot in nfa.slots})
+    reader = check_grammar(grammar, "artifact.grammar")
+    if isinstance(reader, tuple):
+        return reader
+    bound = check(program, {slot.name: kind_of(slot).type for slot in reader.nfa.slots})
     if isinstance(bound, tuple):
         return bound
     return Artifact(
         hashlib.sha256(canonical).hexdigest(),
         document,
         grammar,
-        nfa,
+        reader,
         program,
         compile_program(program),
         bound,

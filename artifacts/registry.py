@@ -15,7 +15,8 @@ from artifacts.artifact import Artifact, Reading
 from artifacts.comparators import public_form
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
-from artifacts.grammar.nfa import Assignment, Bindings, TooManyReadings, assignments, bound
+from artifacts.grammar.nfa import Assignment, Bindings, TooManyReadings, assignments
+from artifacts.grammar.restricted import Restriction, asked_of, read_ways
 from artifacts.grammar.shapes import Seen, Way, way
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
@@ -195,7 +196,14 @@ class Registry:
         return AllFailed((entry,))
 
 
-Ways = Way | tuple[Assignment, ...] | TooManyReadings
+class Asked(Struct, frozen=True):
+    """Ways among which the text itself decides: by its slots' values, phrases and restrictions."""
+
+    ways: tuple[Assignment, ...] | TooManyReadings
+    restrictions: tuple[Restriction, ...]
+
+
+Ways = Way | Asked
 
 
 class Accepted(Struct, frozen=True):
@@ -214,12 +222,15 @@ def _accepted(candidates: Sequence[Entry], tokens: Tokens, named: Collection[str
     keys = tokens.keys
     found: list[tuple[Entry, Ways]] = []
     for entry in candidates:
-        nfa = entry.artifact.nfa
-        ways = assignments(nfa, keys)
-        if isinstance(ways, TooManyReadings) or len(ways) > 1:
-            found.append((entry, ways))
-        elif ways:
-            found.append((entry, way(nfa, ways[0], tokens, named)))
+        reader = entry.artifact.reader
+        ways = assignments(reader.nfa, keys)
+        asked = asked_of(reader, tokens) if ways else None
+        if asked is None:
+            continue
+        only = None
+        if isinstance(ways, tuple) and len(ways) == 1 and not asked:
+            only = way(reader.nfa, ways[0], tokens, named)
+        found.append((entry, only or Asked(ways, asked)))
     return Accepted(len(candidates), tuple(found), _only(found))
 
 
@@ -234,7 +245,7 @@ def _bindings(entry: Entry, ways: Ways, tokens: Tokens) -> Sequence[Bindings] | 
     if isinstance(ways, Way):
         bindings = ways.bindings(tokens)
         return () if bindings is None else (bindings,)
-    return ways if isinstance(ways, TooManyReadings) else bound(entry.artifact.nfa, ways, tokens)
+    return read_ways(entry.artifact.nfa, ways.ways, ways.restrictions, tokens)
 
 
 def _read(accepted: Accepted, tokens: Tokens) -> Lookup:
@@ -305,7 +316,7 @@ def changed(
         entry = _entry(scope, change, artifact, before, ordinal, price)
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
-        names |= artifact.nfa.by_key.keys()
+        names |= artifact.reader.names()
         index = index.with_item(entry) if compared else index.without(entry.key)
         serving += STAGES[change.stage].serves - bool(before and STAGES[before.stage].serves)
     return Registry(

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from artifacts.grammar.lexer import Tokens, Word, token_class
 from artifacts.grammar.nfa import Assignment, Bindings, Bound, Nfa, bound
-from artifacts.values import Value
+from artifacts.grammar.positions import Parser
 
 MAX_OUTLINES = 16_384
 """Outlines that are remembered, at about a kilobyte; beyond, all are forgotten."""
@@ -105,7 +105,7 @@ class Seen(Generic[T]):
         return f"{len(keys)} {' '.join(marks)} "
 
 
-_Place = tuple[str, str, Callable[[str], Value | None], int, int, int, tuple[tuple[int, int], ...]]
+_Place = tuple[str, str, Parser, int, int, int, tuple[tuple[int, int], ...]]
 """Where a slot lies in every text of a shape: its name, its kind, the kind's parser, and then
 
 - how many characters after the slot before it starts, and how many of its own are the same in all
@@ -148,11 +148,16 @@ class Way(Struct, frozen=True):
             if at + self.rest == len(text) and text.isascii():
                 return found
         only = bound(self.nfa, (self.assignment,), tokens)  # blanks in a row, or not only ASCII
+        assert isinstance(only, tuple), "no slot is a phrase"
         return only[0] if only else None
 
 
-def way(nfa: Nfa, assignment: Assignment, tokens: Tokens, named: Collection[str]) -> Way:
-    """Return the only way in which the automaton accepts the texts with the shape of this one."""
+def way(nfa: Nfa, assignment: Assignment, tokens: Tokens, named: Collection[str]) -> Way | None:
+    """Return the only way in which the automaton accepts the texts with the shape of this one.
+
+    There is none for a grammar with phrases: of these a text may have several readings, or none,
+    in one way. And what restricts a grammar is not asked here.
+    """
     at = [
         (index, part)
         for index, word in enumerate(tokens.words)
@@ -162,13 +167,15 @@ def way(nfa: Nfa, assignment: Assignment, tokens: Tokens, named: Collection[str]
     places: list[_Place] = []
     before = 0
     for occurrence, first, after in assignment:
-        slot = nfa.slots[occurrence]
+        slot, parser = nfa.slots[occurrence], nfa.parsers[occurrence]
+        if isinstance(parser, tuple):
+            return None
         unnamed = tuple(at[token] for token in range(first, after) if keys[token] not in named)
         fixed = sum(len(keys[token]) for token in range(first, after) if keys[token] in named)
         gap = sum(map(len, keys[before:first]))
         alone, part = unnamed[0] if len(unnamed) == 1 else (-1, -1)
         if part >= 0:
             alone = -1
-        places.append((slot.name, slot.kind, nfa.parsers[occurrence], gap, fixed, alone, unnamed))
+        places.append((slot.name, slot.kind, parser, gap, fixed, alone, unnamed))
         before = after
     return Way(nfa, assignment, tuple(places), sum(map(len, keys[before:])))

@@ -4,6 +4,7 @@ import click
 
 from agents.commands.config import config_group
 from agents.commands.copy import copy_command
+from agents.commands.grammar import grammar_group
 from agents.commands.inspect import (
     explain_command,
     families_group,
@@ -38,6 +39,7 @@ for command in (
     feedback_command,
     explain_command,
     families_group,
+    grammar_group,
     replay_command,
     copy_command,
     rejected_group,

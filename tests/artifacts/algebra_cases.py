@@ -44,6 +44,7 @@ TOKENS = ("a", "b", "z", "and", " ", "1", "٣", "-", ".")
 
 def tree(chance: random.Random, depth: int = 3) -> Node:
     """Return a grammar; its slots have names of their own."""
+
     def grow(left: int) -> Node:
         shape = chance.random()
         if left == 0 or shape < 0.15:

@@ -3,7 +3,8 @@
 Two readings differ where their slots, kinds or spans differ. So the search goes through pairs of
 positions, one of each reading, and remembers whether they have differed yet (Book et al.,
 "Ambiguity in graphs and expressions", IEEE Trans. Comput. 1971): at most twice the square of the
-number of positions, times the states of what restricts the grammar.
+number of positions, times the states of what restricts the grammar. A phrase that is read in two
+ways may have two values, and then two readings; whether it has, its own forms say.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from dataclasses import dataclass, field
 
 from artifacts.grammar.algebra.expressions import (
     automaton,
-    bits,
     contains,
     expression,
     may_refuse,
@@ -30,6 +30,7 @@ from artifacts.grammar.algebra.search import MAX_STATES
 from artifacts.grammar.algebra.symbols import spellings
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.grammar.nfa import GrammarTooLarge, Nfa, TooManyReadings, readings
+from artifacts.grammar.positions import bits
 from artifacts.grammar.syntax import Grammar, core
 
 _PairState = tuple[int, int, bool, State]
@@ -134,6 +135,7 @@ class _Pairs:
                     if not differ and other < one and left == right:
                         continue  # the same two ways, the other way round
                     now = differ or mark != self._mark(right, other)
+                    now = now or (one != other and self._is_in_phrase(one))
                     yield (one, other, now, after), symbol
 
     def _follow(self, position: int) -> int:
@@ -148,6 +150,10 @@ class _Pairs:
         slot = self.nfa.slots[occurrence]
         begins = before >= len(self.nfa.occurrence) or self.nfa.occurrence[before] != occurrence
         return (slot.name, slot.kind), begins
+
+    def _is_in_phrase(self, position: int) -> bool:
+        occurrence = self.nfa.occurrence[position]
+        return occurrence >= 0 and self.nfa.slots[occurrence].phrase is not None
 
     def _string(self, at: int) -> tuple[int, ...]:
         string: list[int] = []

@@ -5,16 +5,18 @@ text is in a grammar's language is what the matcher says: some way in which the 
 accepts it gives every slot a value that its kind takes.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.grammar.nfa import Nfa, TooManyReadings, compile_nfa, readings
+from artifacts.grammar.positions import bits
 from artifacts.grammar.syntax import Grammar, Node, Restricted, Slot
 
 TOTAL_KINDS = frozenset({"enumeration", "phrase", "quoted", "word"})
 """Kinds that take whatever their token grammar accepts; a property test holds them to it."""
+ASCII_TOTAL_KINDS = frozenset({"decimal", "integer", "percent"})
+"""Kinds that do so where all digits are of ASCII and no number is long; held to it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +118,17 @@ def _contains(part: Expression, tokens: Tokens) -> bool | None:
             return _concatenated(part, tokens)
 
 
-def refusing(nfa: Nfa) -> int:
-    """Return the positions inside slots whose kinds may refuse what their token grammar accepts."""
+def refusing(nfa: Nfa, trusted: frozenset[str] = frozenset()) -> int:
+    """Return the positions inside slots whose kinds may refuse what their token grammar accepts.
+
+    `trusted` are kinds that do not, for some other reason.
+    """
     return sum(
         1 << position
         for position, occurrence in enumerate(nfa.occurrence)
-        if occurrence >= 0 and may_refuse(nfa.slots[occurrence])
+        if occurrence >= 0
+        and nfa.slots[occurrence].kind not in trusted
+        and may_refuse(nfa.slots[occurrence])
     )
 
 
@@ -139,14 +146,6 @@ def _surely_reads(nfa: Nfa, tokens: Tokens) -> bool:
         for position in bits(state):
             reachable |= nfa.follow[position]
     return bool(state & nfa.last)
-
-
-def bits(mask: int) -> Iterator[int]:
-    """Yield the places of the bits that are set, lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
 
 
 def _concatenated(part: Concatenation, tokens: Tokens) -> bool | None:

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from artifacts.grammar.algebra.expressions import bits, may_refuse, refusing
+from artifacts.grammar.algebra.expressions import may_refuse, refusing
 from artifacts.grammar.algebra.symbols import Group, Symbol, joins
 from artifacts.grammar.nfa import Nfa
+from artifacts.grammar.positions import bits
 from artifacts.grammar.syntax import Phrase, Slot
 
 KindKey = tuple[str, Phrase | None]
@@ -98,9 +99,9 @@ def possible(nfa: Nfa, masks: tuple[int, ...]) -> Positions:
     return Positions(start, last, (*nfa.follow, nfa.first), masks)
 
 
-def sure(nfa: Nfa, masks: tuple[int, ...]) -> Positions:
-    """Return the token automaton without the slots that may refuse."""
-    allowed = ~refusing(nfa)
+def sure(nfa: Nfa, masks: tuple[int, ...], trusted: frozenset[str] = frozenset()) -> Positions:
+    """Return the token automaton without the slots that may refuse; `trusted` kinds do not."""
+    allowed = ~refusing(nfa, trusted)
     return possible(nfa, tuple(mask & allowed for mask in masks))
 
 

@@ -8,19 +8,21 @@ What is told apart. There are more words than can be listed. A token that some g
 expression names counts by itself; of the others, one stands for each class (letters, digits,
 marks). A space run is one token. So `play {x:word}` has one text of three tokens by a word that is
 not named, and one by `play`. Or the tokens are given: then the strings of just these are counted.
+The one that stands for other digits is a short number of ASCII digits.
 """
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from artifacts.grammar.algebra.expressions import Expression, contains
+from artifacts.grammar.algebra.expressions import ASCII_TOTAL_KINDS, Expression, contains
 from artifacts.grammar.algebra.product import Product, State, alphabet_for
 from artifacts.grammar.algebra.questions import Undecided, beyond
 from artifacts.grammar.algebra.search import MAX_STATES
 from artifacts.grammar.algebra.symbols import Alphabet, Symbol, is_token, spellings
 from artifacts.grammar.lexer import token_class
 from artifacts.grammar.nfa import GrammarTooLarge
+from artifacts.values import MAX_DIGITS
 
 MAX_TOKENS = 500
 """The longest token strings that are counted, listed or drawn."""
@@ -132,9 +134,11 @@ def count(
     try:
         alphabet = alphabet_for(whole)
         weights = _weights(alphabet, tokens)
+        counted = alphabet.named if tokens is None else tokens
+        trusted = ASCII_TOTAL_KINDS if all(map(_is_plain, counted)) else frozenset[str]()
         found: list[tuple[int, ...]] = []
         for from_above in (False, True):
-            product = Product(whole, alphabet, from_above=from_above)
+            product = Product(whole, alphabet, from_above=from_above, trusted=trusted)
             paths = Paths(product, weights, max_states)
             found.append(tuple(paths.of_length(length + 1) for length in range(max_tokens)))
         return Count(*found)
@@ -152,6 +156,11 @@ def _weights(alphabet: Alphabet, tokens: Sequence[str] | None) -> tuple[int, ...
         if is_token(key):
             numbers[_symbol_of(alphabet, key)] += 1
     return tuple(numbers)
+
+
+def _is_plain(key: str) -> bool:
+    """Return whether no number is refused because of this token."""
+    return token_class(key) != "digits" or (key.isascii() and len(key) < MAX_DIGITS // 2)
 
 
 def _symbol_of(alphabet: Alphabet, key: str) -> int:

@@ -121,14 +121,22 @@ class Product:
     """The automaton of an expression, from above or from below.
 
     With `marks`, which only a product from above has, its states have several successors by one
-    symbol: one for each place where a slot may stand on which other grammars rely.
+    symbol: one for each place where a slot may stand on which other grammars rely. Slots of a
+    `trusted` kind do not refuse.
     """
 
     def __init__(
-        self, whole: Expression, alphabet: Alphabet, *, from_above: bool, marks: bool = False
+        self,
+        whole: Expression,
+        alphabet: Alphabet,
+        *,
+        from_above: bool,
+        marks: bool = False,
+        trusted: frozenset[str] = frozenset(),
     ) -> None:
         self.alphabet = alphabet
         self._from_above = from_above
+        self._trusted = trusted
         self._universe = Universe(alphabet.symbols)
         self._steady: list[Universe | Positions | Joined] = [self._universe]
         self._marked: list[Marked] = []
@@ -241,7 +249,8 @@ class Product:
         above = self._from_above == positive
         if isinstance(part, Concatenation):
             left, right = (
-                Product(side, self.alphabet, from_above=above) for side in (part.left, part.right)
+                Product(side, self.alphabet, from_above=above, trusted=self._trusted)
+                for side in (part.left, part.right)
             )
             nothing = takes_nothing(part.left), takes_nothing(part.right)
             self._steady.append(Joined(left, right, self.alphabet, part.blank, *nothing))
@@ -249,7 +258,8 @@ class Product:
         nfa = automaton(part.tree)
         masks = self.alphabet.masks(nfa)
         if not self._shares(part):
-            self._steady.append(possible(nfa, masks) if above else sure(nfa, masks))
+            form = possible(nfa, masks) if above else sure(nfa, masks, self._trusted)
+            self._steady.append(form)
             return "steady", len(self._steady) - 1
         if positive:
             self._marked.append(marked(nfa, masks, self._shared))

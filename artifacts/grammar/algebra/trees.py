@@ -9,15 +9,16 @@ the difference from a grammar that bounds it.
 from collections.abc import Callable
 from typing import TypeVar
 
-from artifacts.grammar.algebra.expressions import automaton
 from artifacts.grammar.nfa import GrammarTooLarge
+from artifacts.grammar.restricted import compile_grammar
 from artifacts.grammar.syntax import (
-    MAX_NESTING,
     Grammar,
+    Literal,
     Node,
     Restricted,
     alternatives,
     core,
+    phrase_conflicts,
     sequence,
     slot_conflicts,
 )
@@ -36,12 +37,14 @@ def union(*grammars: Grammar) -> Node | Problem:
     return _plain("union", grammars, alternatives)
 
 
-def concatenation(*grammars: Grammar) -> Node | Problem:
+def concatenation(*grammars: Grammar, blank: bool = False) -> Node | Problem:
     """Return the grammar of one text after the other, joined as parts of one grammar are.
 
-    A blank between them is at an end of one of the grammars: `(turn on )` and `{what:word}`.
+    With `blank`, one stands between them; else where a grammar has one at its end: `(turn on )`.
     """
-    return _plain("concatenation", grammars, sequence)
+    space = (Literal((" ",)),) if blank else ()
+    parts = [part for grammar in grammars for part in (*space, grammar)]
+    return _plain("concatenation", tuple(parts[len(space) :]), sequence)
 
 
 def intersection(grammar: Grammar, *others: Grammar) -> Grammar | Problem:
@@ -56,16 +59,15 @@ def difference(grammar: Grammar, *others: Grammar) -> Grammar | Problem:
 
 def _plain(what: str, grammars: tuple[Grammar, ...], make: Callable[..., Node]) -> Node | Problem:
     trees = [core(grammar) for grammar in grammars]
-    if any(tree is not grammar for tree, grammar in zip(trees, grammars, strict=True)):
-        message = "a restriction ({except …}, {only …}) is outermost; it cannot be a part"
+    if any(isinstance(grammar, Restricted) for grammar in grammars):
+        message = "a grammar with a restriction ({except …}, {only …}) cannot be part of another"
         return Problem("bad-document", what, message)
     whole = make(*trees)
-    conflicts = sorted(set(slot_conflicts(whole)))
+    conflicts = ", ".join(sorted({repr(name) for name in slot_conflicts(whole)}))
     if conflicts:
-        named = ", ".join(map(repr, conflicts))
-        message = f"slot {named} is bound twice, or has two kinds"
+        message = f"slot {conflicts} is bound twice, or has two kinds"
         return Problem("slot-conflict", what, message)
-    return _fitting(what, whole, whole)
+    return _fitting(what, whole)
 
 
 def _restricted(
@@ -74,28 +76,18 @@ def _restricted(
     whole = grammar
     for other in others:
         whole = Restricted(whole, other, keep)
-    if _levels(whole) > MAX_NESTING:
-        message = f"restrictions are nested deeper than the limit of {MAX_NESTING}"
-        return Problem("grammar-too-large", what, message)
-    return _fitting(what, whole, core(whole))
-
-
-def _levels(grammar: Grammar) -> int:
-    levels = 0
-    inside = [grammar]
-    while inside:
-        levels += 1
-        restricted = [part for part in inside if isinstance(part, Restricted)]
-        inside = [side for part in restricted for side in (part.part, part.by)]
-    return levels - 1
+    return _fitting(what, whole)
 
 
 T = TypeVar("T", bound=Grammar)
 
 
-def _fitting(what: str, whole: T, tree: Node) -> T | Problem:
+def _fitting(what: str, whole: T) -> T | Problem:
+    names = phrase_conflicts(whole)
+    if names:
+        return Problem("slot-conflict", what, f"phrase {names[0]!r} has two definitions")
     try:
-        automaton(tree)
+        compile_grammar(whole)
     except GrammarTooLarge as error:
         return Problem("grammar-too-large", what, str(error))
     return whole

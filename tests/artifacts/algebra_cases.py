@@ -31,7 +31,7 @@ from artifacts.grammar.syntax import (
     sequence,
     slots,
 )
-from tests.artifacts.grammars import backtracked
+from tests.artifacts.grammars import Span, backtracked
 
 LITERALS = ("a", "b", "a b", " ", "a ", " b", "and", "-", "1")
 SLOTS = (
@@ -91,14 +91,22 @@ def token_strings(length: int) -> Iterator[tuple[str, ...]]:
                 yield keys
 
 
+def spans_read(node: Node, keys: tuple[str, ...]) -> list[tuple[Span, ...]]:
+    """Return the readings of a text, as spans; the slots have names of their own."""
+    parsers = {slot.name: kind_of(slot).parse for slot in slots(node)}
+    return [
+        spans
+        for spans in backtracked(node, keys)
+        if all(
+            parsers[name]("".join(keys[first:after])) is not None for name, first, after in spans
+        )
+    ]
+
+
 @lru_cache(maxsize=200_000)
 def reads(node: Node, keys: tuple[str, ...]) -> bool:
-    """Return whether a grammar has a reading of a text; the slots have names of their own."""
-    parsers = {slot.name: kind_of(slot).parse for slot in slots(node)}
-    return any(
-        all(parsers[name]("".join(keys[first:after])) is not None for name, first, after in spans)
-        for spans in backtracked(node, keys)
-    )
+    """Return whether a grammar has a reading of a text."""
+    return bool(spans_read(node, keys))
 
 
 def brute(whole: Expression, keys: tuple[str, ...]) -> bool:

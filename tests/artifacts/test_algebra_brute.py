@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from artifacts.grammar.algebra.ambiguity import unambiguous
 from artifacts.grammar.algebra.expressions import (
     Complement,
     Concatenation,
@@ -31,7 +32,7 @@ from artifacts.grammar.algebra.questions import (
 from artifacts.grammar.algebra.symbols import is_token_string
 from artifacts.grammar.lexer import Tokens, lex, token_class
 from artifacts.grammar.syntax import Node, Restricted, alternatives
-from tests.artifacts.algebra_cases import TOKENS, brute, changed, token_strings, tree
+from tests.artifacts.algebra_cases import TOKENS, brute, changed, spans_read, token_strings, tree
 
 STRINGS = list(token_strings(3))
 QUESTIONS = {"empty": empty, "included": included, "equivalent": equivalent, "disjoint": disjoint}
@@ -205,6 +206,26 @@ def test_a_relative_complement_and_its_counterpart_make_up_the_grammar() -> None
     assert seen["kept"] > 20
     assert seen["left"] > 20
     assert seen["both halves"] > 10
+
+
+def test_ambiguity_agrees_with_brute_force() -> None:
+    chance = random.Random(8)
+    seen: Counter[str] = Counter()
+    for _ in range(150):
+        whole = tree(chance, 2)
+        if chance.random() < 0.3:
+            whole = alternatives(whole, tree(chance, 1), tree(chance, 1))
+        answer = unambiguous(whole)
+        several = [keys for keys in STRINGS if len(spans_read(whole, keys)) > 1]
+        if isinstance(answer, Fails):
+            assert len(spans_read(whole, literal(answer.witness))) > 1
+            if several and answer.is_shortest:
+                assert len(literal(answer.witness)) <= len(several[0])
+        elif isinstance(answer, Holds):
+            assert not several, (whole, several[0])
+        seen[type(answer).__name__] += 1
+    assert min(seen["Holds"], seen["Fails"]) >= 30
+    assert seen["Undecided"] <= 5
 
 
 def test_counts_agree_with_brute_force() -> None:

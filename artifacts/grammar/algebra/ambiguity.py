@@ -7,8 +7,8 @@ number of positions, times the states of what restricts the grammar. A phrase th
 ways may have two values, and then two readings; whether it has, its own forms say.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from artifacts.grammar.algebra.expressions import (
     automaton,
@@ -18,12 +18,9 @@ from artifacts.grammar.algebra.expressions import (
 )
 from artifacts.grammar.algebra.product import Product, State, alphabet_for
 from artifacts.grammar.algebra.questions import (
-    MAX_CANDIDATES,
-    Fails,
-    Holds,
     Undecided,
     Verdict,
-    beyond,
+    answered,
     disjoint,
 )
 from artifacts.grammar.algebra.search import MAX_STATES
@@ -52,21 +49,14 @@ def unambiguous(grammar: Grammar, *, max_states: int = MAX_STATES) -> Verdict:
         product = Product(whole, alphabet, from_above=True)
     except GrammarTooLarge as error:
         return Undecided(str(error))
-    pairs = _Pairs(nfa, alphabet.masks(nfa), product, max_states)
-    tried, shortest = 0, 0
-    for string in pairs.strings():
+    pairs = _Pairs(nfa, alphabet.masks(nfa), product)
+
+    def texts(string: Sequence[int]) -> Iterator[str]:
         for text in spellings([alphabet.symbols[index] for index in string]):
             if contains(whole, text) is not False and _has_two(nfa, text):
-                return Fails(text, is_shortest=not tried or shortest == len(string))
-        shortest = min(shortest, len(string)) if tried else len(string)
-        tried += 1
-        if tried >= MAX_CANDIDATES:
-            break
-    if pairs.is_over_budget:
-        return beyond(max_states)
-    if tried:
-        return Undecided(f"the kinds of slots refuse the texts made of {tried} token strings")
-    return Holds()
+                yield text
+
+    return answered(pairs, texts, max_states)
 
 
 def apart(left: Grammar, right: Grammar, *, max_states: int = MAX_STATES) -> Verdict:
@@ -89,40 +79,26 @@ class _Pairs:
     nfa: Nfa
     masks: tuple[int, ...]
     product: Product
-    max_states: int
-    states: int = 0
-    is_over_budget: bool = False
-    _came: list[tuple[int, int]] = field(default_factory=list)
 
-    def strings(self) -> Iterator[tuple[int, ...]]:
-        """Yield strings of symbols that are read in two ways, shorter ones first."""
+    def starts(self) -> list[_PairState]:
+        """Return the state before the first token."""
         start = len(self.nfa.follow)
-        first: _PairState = (start, start, False, self.product.start)
-        self._came.append((-1, -1))
-        layer, visited = [(0, first)], {first}
-        while layer:
-            following: list[tuple[int, _PairState]] = []
-            for at, pair in layer:
-                for after, symbol in self._successors(pair):
-                    if after in visited:
-                        continue
-                    if self.states >= self.max_states:
-                        self.is_over_budget = True
-                        return
-                    self.states += 1
-                    visited.add(after)
-                    self._came.append((at, symbol))
-                    following.append((len(self._came) - 1, after))
-                    if self._accepts(after):
-                        yield self._string(len(self._came) - 1)
-            layer = following
+        return [(start, start, False, self.product.start)]
 
-    def _accepts(self, pair: _PairState) -> bool:
+    def successors(self, pair: _PairState) -> dict[_PairState, int]:
+        """Return the next pairs, each with the first symbol that leads there."""
+        found: dict[_PairState, int] = {}
+        for after, symbol in self._steps(pair):
+            found.setdefault(after, symbol)
+        return found
+
+    def accepts(self, pair: _PairState) -> bool:
+        """Return whether a text with two readings may end here."""
         left, right, differ, state = pair
         both = 1 << left | 1 << right
         return differ and not both & ~self.nfa.last and self.product.accepts(state)
 
-    def _successors(self, pair: _PairState) -> Iterator[tuple[_PairState, int]]:
+    def _steps(self, pair: _PairState) -> Iterator[tuple[_PairState, int]]:
         left, right, differ, state = pair
         lefts, rights = self._follow(left), self._follow(right)
         for symbol, after in enumerate(self.product.row(state)):
@@ -154,10 +130,3 @@ class _Pairs:
     def _is_in_phrase(self, position: int) -> bool:
         occurrence = self.nfa.occurrence[position]
         return occurrence >= 0 and self.nfa.slots[occurrence].phrase is not None
-
-    def _string(self, at: int) -> tuple[int, ...]:
-        string: list[int] = []
-        while self._came[at][0] >= 0:
-            at, symbol = self._came[at]
-            string.append(symbol)
-        return tuple(reversed(string))

@@ -182,7 +182,7 @@ def takes_nothing(part: Expression) -> bool:
         case Union(parts):
             return any(map(takes_nothing, parts))
         case Intersection(parts):
-            return all(map(takes_nothing, parts))
+            return bool(parts) and all(map(takes_nothing, parts))
         case Complement():
             return False
         case Concatenation(left, right, _):

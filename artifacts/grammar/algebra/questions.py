@@ -5,8 +5,9 @@ refuse what their token grammars accept, a shortest token string may have no suc
 tried then, and the witness says that it may not be shortest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from artifacts.grammar.algebra.expressions import (
     Complement,
@@ -17,7 +18,7 @@ from artifacts.grammar.algebra.expressions import (
     either_alone,
 )
 from artifacts.grammar.algebra.product import Product, alphabet_for
-from artifacts.grammar.algebra.search import MAX_STATES, Search
+from artifacts.grammar.algebra.search import MAX_STATES, Graph, Search, State
 from artifacts.grammar.algebra.symbols import Alphabet, spellings
 from artifacts.grammar.nfa import GrammarTooLarge
 
@@ -64,11 +65,23 @@ def empty(whole: Expression, *, max_states: int = MAX_STATES) -> Verdict:
         product = Product(whole, alphabet, from_above=True, marks=True)
     except GrammarTooLarge as error:
         return Undecided(str(error))
+    return answered(product, partial(_texts, whole, alphabet), max_states)
+
+
+def answered(
+    graph: Graph[State],
+    texts: Callable[[Sequence[int]], Iterator[str]],
+    max_states: int,
+) -> Verdict:
+    """Return whether no text is found in a graph, where `texts` are those of a string of symbols.
+
+    First a shortest string to each state is tried; if none of them has a text, some others are.
+    """
     tried, shortest = 0, 0
     for visits in (1, _MORE_VISITS):
-        search = Search(product, max_states, visits)
+        search = Search(graph, max_states, visits)
         for string in search.strings():
-            text = realised(whole, alphabet, string)
+            text = next(texts(string), None)
             if text is not None:
                 return Fails(text, is_shortest=not tried or shortest == len(string))
             shortest = min(shortest, len(string)) if tried else len(string)
@@ -87,10 +100,10 @@ def beyond(max_states: int) -> Undecided:
     return Undecided(f"more than {max_states} states would have to be looked at")
 
 
-def realised(whole: Expression, alphabet: Alphabet, string: Sequence[int]) -> str | None:
-    """Return a text of this string of symbols that is in the language, or None where none is."""
+def _texts(whole: Expression, alphabet: Alphabet, string: Sequence[int]) -> Iterator[str]:
+    """Yield the texts of a string of symbols that are in the language."""
     symbols = [alphabet.symbols[index] for index in string]
-    return next((t for t in spellings(symbols) if contains(whole, t)), None)
+    return (text for text in spellings(symbols) if contains(whole, text))
 
 
 def witness(whole: Expression, *, max_states: int = MAX_STATES) -> Fails | Holds | Undecided:

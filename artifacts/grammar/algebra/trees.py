@@ -12,6 +12,7 @@ from typing import TypeVar
 from artifacts.grammar.nfa import GrammarTooLarge
 from artifacts.grammar.restricted import compile_grammar
 from artifacts.grammar.syntax import (
+    MAX_RESTRICTIONS,
     Grammar,
     Literal,
     Node,
@@ -73,6 +74,9 @@ def _plain(what: str, grammars: tuple[Grammar, ...], make: Callable[..., Node]) 
 def _restricted(
     what: str, grammar: Grammar, others: tuple[Grammar, ...], *, keep: bool
 ) -> Grammar | Problem:
+    if len(others) > MAX_RESTRICTIONS:
+        message = f"{len(others)} restrictions; the limit is {MAX_RESTRICTIONS}"
+        return Problem("grammar-too-large", what, message)
     whole = grammar
     for other in others:
         whole = Restricted(whole, other, keep)

@@ -6,7 +6,7 @@ from artifacts.grammar.jsonform import grammar_from_json, grammar_to_json
 from artifacts.grammar.textform import parse_grammar
 from artifacts.problems import Problem
 from artifacts.values import digest
-from tests.artifacts.test_compiler import compiled
+from tests.artifacts.recipes import compiled
 
 GRAMMARS = {
     "what is {p:decimal} (%|percent) of {n:decimal}[ please]": (

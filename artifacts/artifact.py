@@ -6,7 +6,7 @@ run it; the digest is the SHA-256 of its canonical JSON.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from artifacts.comparators import COMPARATORS, COMPARATORS_VERSION
 from artifacts.grammar.jsonform import grammar_from_json
-from artifacts.grammar.kinds import KINDS_VERSION, kind_of
+from artifacts.grammar.kinds import KINDS, KINDS_VERSION, kind_of
 from artifacts.grammar.lexer import LEXER_VERSION, Tokens
 from artifacts.grammar.limits import grammar_fault
 from artifacts.grammar.nfa import (
@@ -36,7 +36,7 @@ from artifacts.grammar.unicode14 import UNICODE_VERSION
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed, Run, compile_program
 from artifacts.program.jsonform import program_from_json
-from artifacts.program.operators import OPERATORS_VERSION, Failure
+from artifacts.program.operators import OPERATORS, OPERATORS_VERSION, Failure
 from artifacts.program.program import CostBound, Program, check
 from artifacts.values import Json, canonical_json
 
@@ -49,7 +49,8 @@ TABLES: Mapping[str, Json] = {
     "operators": OPERATORS_VERSION,
     "unicode": UNICODE_VERSION,
 }
-"""The versions of everything outside the document on which an answer depends."""
+"""The versions of everything outside the document on which an answer depends, as this process has
+them. Kinds and operators only ever grow: see `tables_for`."""
 
 
 class Reading(Struct, frozen=True, gc=False):
@@ -85,9 +86,17 @@ class Artifact:
 
     @property
     def open_slot_names(self) -> tuple[str, ...]:
-        """The names of the slots whose values cannot be listed."""
-        closed = {slot.name for slot in self.nfa.slots if kind_of(slot).closed}
-        return tuple(name for name in self.slot_names if name not in closed)
+        """The names of the slots whose values the grammar does not list.
+
+        A kind of the table may be closed, as `unit` is; but that one unit was right says nothing of
+        the others.
+        """
+        listed = {
+            slot.name
+            for slot in self.nfa.slots
+            if kind_of(slot).closed and (slot.values or slot.phrase)
+        }
+        return tuple(name for name in self.slot_names if name not in listed)
 
     @property
     def is_slotless(self) -> bool:
@@ -144,6 +153,32 @@ def check_grammar(grammar: Grammar, place: str) -> Reader | tuple[Problem, ...]:
     return tuple(problems) or reader
 
 
+def tables_for(grammar: Json, steps: Json) -> dict[str, Json]:
+    """Return the table versions that an artifact with this grammar and these steps names.
+
+    Of kinds and operators it is the first version that has all that is used. So a table may grow
+    and no digest changes; a process of an older version runs every artifact that uses nothing new,
+    and refuses the others. All are in JSON form: phrases and restrictions are looked into as well.
+    """
+    kinds = max((KINDS[name].since for name in _kinds_named(grammar)), default=1)
+    used = steps if isinstance(steps, list) else ()
+    named = (step.get("op") for step in used if isinstance(step, Mapping))
+    operators = [OPERATORS[name].since for name in map(str, named) if name in OPERATORS]
+    return {**TABLES, "kinds": kinds, "operators": max(operators, default=1)}
+
+
+def _kinds_named(grammar: Json) -> Iterator[str]:
+    if isinstance(grammar, Mapping):
+        kind = grammar.get("kind")
+        if isinstance(kind, str) and kind in KINDS:
+            yield kind
+        for part in grammar.values():
+            yield from _kinds_named(part)
+    elif isinstance(grammar, list):
+        for part in grammar:
+            yield from _kinds_named(part)
+
+
 def load_artifact(document: Json) -> Artifact | tuple[Problem, ...]:
     """Return the artifact of a document from the log, or why it may not run here."""
     try:
@@ -159,20 +194,21 @@ def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
         return (
             Problem("bad-document", "artifact", f"not an artifact of format {ARTIFACT_FORMAT}"),
         )
-    if document.get("tables") != TABLES:
+    program_document = document.get("program")
+    if not isinstance(program_document, dict):
+        return (Problem("bad-document", "artifact.program", "expected an object"),)
+    needed = tables_for(document.get("grammar"), program_document.get("steps"))
+    if document.get("tables") != needed:
         return (
             Problem(
                 "bad-document",
                 "artifact.tables",
-                f"made for {document.get('tables')!r}; this process has {dict(TABLES)!r}",
+                f"made for {document.get('tables')!r}; this process needs {needed!r} for it",
             ),
         )
     grammar = grammar_from_json(document.get("grammar"))
     if isinstance(grammar, Problem):
         return (grammar,)
-    program_document = document.get("program")
-    if not isinstance(program_document, dict):
-        return (Problem("bad-document", "artifact.program", "expected an object"),)
     program = program_from_json(program_document.get("steps"), program_document.get("answer"))
     if isinstance(program, Problem):
         return (program,)

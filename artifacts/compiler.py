@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from artifacts.artifact import ARTIFACT_FORMAT, TABLES, Artifact, check_grammar, load_artifact
+from artifacts.artifact import ARTIFACT_FORMAT, Artifact, check_grammar, load_artifact, tables_for
 from artifacts.comparators import COMPARATORS, same
 from artifacts.grammar.jsonform import grammar_to_json
 from artifacts.grammar.kinds import SlotType, kind_of
@@ -44,7 +44,14 @@ from artifacts.program.program import (
     slots_used,
 )
 from artifacts.recipe import MAX_RECIPE_BYTES, Recipe
-from artifacts.values import Json, Number, canonical_json, read_number
+from artifacts.values import (
+    MAX_ITEMS,
+    Json,
+    Number,
+    canonical_json,
+    read_number,
+    show_number,
+)
 
 
 def compile_recipe(recipe: bytes) -> Artifact | tuple[Problem, ...]:
@@ -131,12 +138,13 @@ def _artifact(
     bound = check(program, {name: kind_of(slot).type for name, slot in kinds.items()})
     if isinstance(bound, tuple):
         return bound
+    grammar_document, program_document = grammar_to_json(grammar), program_to_json(program)
     return load_artifact(
         {
             "format": ARTIFACT_FORMAT,
             "name": document.name,
-            "grammar": grammar_to_json(grammar),
-            "program": program_to_json(program),
+            "grammar": grammar_document,
+            "program": program_document,
             "schemas": {
                 "slots": {name: _slot_schema(slot) for name, slot in kinds.items()},
                 "answer": answer_schema(program.answer),
@@ -149,22 +157,24 @@ def _artifact(
             "counterexamples": list(document.counterexamples),
             "phi": phi,
             "provenance": {"recipe": recipe_digest},
-            "tables": dict(TABLES),
+            "tables": tables_for(grammar_document, program_document["steps"]),
             "cost": {"steps": bound.steps, "answer_size": bound.answer_size},
         }
     )
 
 
-_JSON_TYPES: Mapping[SlotType, Json] = {
-    "number": "number",
-    "text": "string",
-    "mixed": ["string", "number"],
+_JSON_TYPES: Mapping[SlotType, Mapping[str, Json]] = {
+    "number": {"type": "number"},
+    "text": {"type": "string"},
+    "mixed": {"type": ["string", "number", "array"]},
+    "numbers": {"type": "array", "items": {"type": "number"}, "maxItems": MAX_ITEMS},
+    "texts": {"type": "array", "items": {"type": "string"}, "maxItems": MAX_ITEMS},
 }
 
 
 def _slot_schema(slot: Slot) -> dict[str, Json]:
     kind = kind_of(slot)
-    schema: dict[str, Json] = {"type": _JSON_TYPES[kind.type]}
+    schema = dict(_JSON_TYPES[kind.type])
     if slot.values:
         schema["enum"] = list(slot.values)
     return schema | {"description": kind.doc}
@@ -295,7 +305,9 @@ def constants_equal_to_slots(program: Program, bindings: Bindings) -> frozenset[
     found: set[str] = set()
     for bound in bindings.values():
         spelled = literal_keys(bound.spelling)
-        if bound.value in numbers and not isinstance(bound.value, str):
+        if isinstance(bound.value, tuple):
+            found.update(show_number(item) for item in numbers.intersection(bound.value))
+        elif bound.value in numbers and not isinstance(bound.value, str):
             found.add(bound.spelling)
         if any(_stands_in(spelled, keys) for keys in words):
             found.add(bound.spelling)

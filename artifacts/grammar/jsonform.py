@@ -34,7 +34,7 @@ from artifacts.grammar.syntax import (
 )
 from artifacts.grammar.syntax import Sequence as Concatenation
 from artifacts.problems import Problem
-from artifacts.values import Json, Value, read_number, show_number
+from artifacts.values import Json, Scalar, read_number, show_number
 
 _MAX_DEPTH = 3 * MAX_NESTING
 """A group of the text form is at most a repeat of alternatives of sequences."""
@@ -61,7 +61,7 @@ def _phrase_to_json(phrase: Phrase) -> Json:
     ]
 
 
-def _constant_to_json(value: Value) -> Json:
+def _constant_to_json(value: Scalar) -> Json:
     return value if isinstance(value, str) else {"number": show_number(value)}
 
 
@@ -242,7 +242,7 @@ def _limit(items: list[Json], place: str) -> None:
         raise _Malformed(fault[0], place, fault[1])
 
 
-def _constant(value: Json, place: str) -> Value:
+def _constant(value: Json, place: str) -> Scalar:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and {*value} == {"number"}:

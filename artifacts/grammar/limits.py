@@ -19,7 +19,7 @@ from artifacts.grammar.syntax import (
     slot_conflicts,
     slots,
 )
-from artifacts.values import MAX_DIGITS, Value, decimal_places, read_number, show_number
+from artifacts.values import MAX_DIGITS, Scalar, decimal_places, read_number, show_number
 
 MAX_ALTERNATIVES = 4096
 """Options of one group or phrase, values of one enumeration, tokens of one `without`."""
@@ -85,7 +85,7 @@ def _option_fault(option: Option) -> Fault | None:
     return None
 
 
-def constant_fault(value: Value) -> Fault | None:
+def constant_fault(value: Scalar) -> Fault | None:
     """Return what forbids a value as the constant of an option: it must have a text form."""
     if isinstance(value, str):
         try:

@@ -17,7 +17,7 @@ from artifacts.grammar.syntax import (
     TokenOf,
     phrases,
 )
-from artifacts.values import Value, show_number
+from artifacts.values import Scalar, show_number
 
 SPECIAL = frozenset("\\{}()[]|")
 BARE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -66,7 +66,7 @@ def _option(option: Option) -> str:
     return f"{_kept(printed)}{value}"
 
 
-def _constant(value: Value) -> str:
+def _constant(value: Scalar) -> str:
     if not isinstance(value, str):
         return show_number(value)
     return value if BARE.fullmatch(value) else json.dumps(value, ensure_ascii=False)

@@ -48,6 +48,12 @@ def render_phrase(phrase: Phrase, value: Value) -> str:
         text = _option(option, value)
         if text and values_of(text) == (value,):
             return text
+    return _plain(value)
+
+
+def _plain(value: Value) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_plain, value))
     return value if isinstance(value, str) else show_number(value)
 
 
@@ -57,5 +63,7 @@ def _option(option: Option, value: Value) -> str | None:
     names = {slot.name: kind_of(slot).type for slot in slots(option.part)}
     if not names:
         return value if isinstance(value, str) else None
-    wanted = {"text", "mixed"} if isinstance(value, str) else {"number", "mixed"}
+    several = "s" if isinstance(value, tuple) else ""
+    one = value[0] if isinstance(value, tuple) else value
+    wanted = {f"text{several}" if isinstance(one, str) else f"number{several}", "mixed"}
     return render(option.part, dict.fromkeys(names, value)) if wanted >= {*names.values()} else None

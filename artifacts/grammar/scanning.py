@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from artifacts.grammar.lexer import literal_keys
 from artifacts.grammar.limits import too_many
 from artifacts.grammar.syntax import Literal
-from artifacts.values import MAX_DIGITS, Value, read_number
+from artifacts.values import MAX_DIGITS, Scalar, read_number
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_NAME = 32
@@ -62,7 +62,7 @@ class Scanner:
             raise SyntaxFault("grammar-too-large", start, message)
         return name
 
-    def value(self) -> Value:
+    def value(self) -> Scalar:
         start = self.at
         if quoted := self.taken(_QUOTED):
             try:

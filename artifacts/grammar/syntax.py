@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from artifacts.grammar.lexer import TokenClass, literal_keys
-from artifacts.values import Value
+from artifacts.values import Scalar
 
 MAX_REPEAT = 16
 MAX_NESTING = 16
@@ -58,7 +58,7 @@ class Option:
     """
 
     part: "Node"
-    value: Value | None = None
+    value: Scalar | None = None
 
 
 @dataclass(frozen=True, slots=True)

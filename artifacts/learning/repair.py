@@ -123,7 +123,7 @@ def with_exception(artifact: Artifact, text: str, answer: Json) -> dict[str, Jso
 
     condition: Argument | None = None
     for bound in bindings.values():
-        if isinstance(bound.value, bool):
+        if isinstance(bound.value, bool | tuple):
             return None
         if isinstance(bound.value, str):
             test = add("same", SpellingOf(bound.slot), Constant(bound.spelling))

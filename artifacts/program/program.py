@@ -18,10 +18,12 @@ from artifacts.program.operators import (
     TRUTH_SIZE,
     Type,
 )
-from artifacts.values import MAX_DIGITS, Json, Number, canonical_json, show_number
+from artifacts.values import MAX_DIGITS, MAX_ITEMS, Json, Number, canonical_json, show_number
 
 MAX_STEPS = 200
 MAX_ANSWER_DEPTH = 40
+_ITEM_MARKS: Mapping[Type, int] = {"numbers": 26, "texts": 3, "mixed": 26}
+"""What an item of a list takes in JSON beyond its size: the text of a float, or quotes; a comma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,9 @@ def _answer_size(
             given = _typed(argument, place, types, typed, problems)
             if given is not None and given.type == "table":
                 problems.append(Problem("bad-argument", place, "an answer is not a table"))
-            return given.size + 2 if given else 0
+            if given is None:
+                return 0
+            return given.size + 2 + MAX_ITEMS * _ITEM_MARKS.get(given.type, 0)
         case AnswerList(items):
             return 2 + sum(
                 1 + _answer_size(item, f"{place}[{index}]", types, typed, problems)

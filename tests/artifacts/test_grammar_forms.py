@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no stubs
 
 from artifacts.grammar.jsonform import grammar_from_json, grammar_to_json
+from artifacts.grammar.kinds import KINDS
 from artifacts.grammar.schema import grammar_schema
 from artifacts.grammar.syntax import (
     MAX_NESTING,
@@ -170,7 +171,7 @@ REFUSED: dict[str, tuple[str, Problem]] = {
         Problem(
             "unknown-kind",
             "line 1, column 4",
-            "'float' is not one of decimal, identifier, integer, percent, phrase, quoted, word",
+            f"'float' is not one of {', '.join(sorted(KINDS.keys() - {'enumeration'}))}",
         ),
     ),
     "an-enumeration-has-no-kind-name": (
@@ -178,8 +179,7 @@ REFUSED: dict[str, tuple[str, Problem]] = {
         Problem(
             "unknown-kind",
             "line 1, column 4",
-            "'enumeration' is not one of decimal, identifier, integer, percent, phrase, quoted, "
-            "word",
+            f"'enumeration' is not one of {', '.join(sorted(KINDS.keys() - {'enumeration'}))}",
         ),
     ),
     "an-open-group": (

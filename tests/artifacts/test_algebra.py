@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from artifacts.grammar.algebra import trees
 from artifacts.grammar.algebra.ambiguity import apart, unambiguous
+from artifacts.grammar.algebra.examples import SPELLED
 from artifacts.grammar.algebra.expressions import (
     ASCII_TOTAL_KINDS,
     TOTAL_KINDS,
@@ -188,6 +189,22 @@ def test_ambiguous(name: str) -> None:
     assert isinstance(tokens, Tokens)
     found = read(compile_grammar(grammar(text)), tokens)
     assert isinstance(found, TooManyReadings) or len(found) > 1
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"enumeration"}))
+def test_every_kind_has_witnesses_and_is_included_in_itself(kind: str) -> None:
+    narrow, wide = (
+        expression(grammar(text)) for text in (f"set {{x:{kind}}} on", f"set {{y:{kind}}} (on|off)")
+    )
+    assert isinstance(empty(narrow), Fails)
+    assert included(narrow, wide) == Holds()
+    assert isinstance(included(wide, narrow), Fails)
+    assert disjoint(narrow, Complement(wide)) == Holds()
+
+
+def test_spellings_are_taken_by_their_kinds() -> None:
+    for kind, spelled in SPELLED.items():
+        assert all(KINDS[kind].parse(text) is not None for text in spelled), kind
 
 
 def test_two_grammars_are_apart_or_share_a_shortest_text() -> None:

@@ -8,11 +8,16 @@ tried then, and the witness says that it may not be shortest.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
+from artifacts.grammar.algebra.examples import example_texts
 from artifacts.grammar.algebra.expressions import (
     Complement,
+    Concatenation,
     Expression,
     Intersection,
+    Leaf,
+    Union,
     contains,
     difference,
     either_alone,
@@ -21,6 +26,7 @@ from artifacts.grammar.algebra.product import Product, alphabet_for
 from artifacts.grammar.algebra.search import MAX_STATES, Graph, Search, State
 from artifacts.grammar.algebra.symbols import Alphabet, spellings
 from artifacts.grammar.nfa import GrammarTooLarge
+from artifacts.grammar.syntax import Node
 
 MAX_CANDIDATES = 64
 """Token strings of which texts are made and read before a question is left undecided."""
@@ -65,7 +71,24 @@ def empty(whole: Expression, *, max_states: int = MAX_STATES) -> Verdict:
         product = Product(whole, alphabet, from_above=True, marks=True)
     except GrammarTooLarge as error:
         return Undecided(str(error))
-    return answered(product, partial(_texts, whole, alphabet), max_states)
+    answer = answered(product, partial(_texts, whole, alphabet), max_states)
+    if isinstance(answer, Undecided):
+        for text in chain.from_iterable(map(example_texts, _positive(whole))):
+            if contains(whole, text):
+                return Fails(text.strip(), is_shortest=False)
+    return answer
+
+
+def _positive(whole: Expression) -> Iterator[Node]:
+    """Yield the grammars of an expression that texts of it may be read by."""
+    match whole:
+        case Leaf(tree):
+            yield tree
+        case Union(parts) | Intersection(parts):
+            for part in parts:
+                yield from _positive(part)
+        case Complement() | Concatenation():
+            return
 
 
 def answered(

@@ -180,5 +180,5 @@ def spellings(symbols: Iterable[Symbol]) -> Iterator[str]:
 
 def _choices(symbol: Symbol) -> tuple[str, ...]:
     if symbol.keys and not symbol.fresh:
-        return symbol.keys[:4]
+        return symbol.keys[:24]
     return (*symbol.fresh, *symbol.keys[:2])

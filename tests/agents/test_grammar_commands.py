@@ -187,6 +187,7 @@ def test_a_directory_is_no_grammar(tmp_path: Path) -> None:
     assert isinstance(read_grammar(str(tmp_path)), Problem)
 
 
+@pytest.mark.slow
 def test_the_real_command(files: Path) -> None:
     def kappa(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "agents", "grammar", *arguments]

@@ -211,7 +211,7 @@ def test_a_relative_complement_and_its_counterpart_make_up_the_grammar() -> None
 def test_ambiguity_agrees_with_brute_force() -> None:
     chance = random.Random(8)
     seen: Counter[str] = Counter()
-    for _ in range(150):
+    for _ in range(80):
         whole = tree(chance, 2)
         if chance.random() < 0.3:
             whole = alternatives(whole, tree(chance, 1), tree(chance, 1))
@@ -224,8 +224,8 @@ def test_ambiguity_agrees_with_brute_force() -> None:
         elif isinstance(answer, Holds):
             assert not several, (whole, several[0])
         seen[type(answer).__name__] += 1
-    assert min(seen["Holds"], seen["Fails"]) >= 30
-    assert seen["Undecided"] <= 5
+    assert min(seen["Holds"], seen["Fails"]) >= 16
+    assert seen["Undecided"] <= 2
 
 
 def test_counts_agree_with_brute_force() -> None:

@@ -163,7 +163,7 @@ def told(seen: Counter[tuple[str, str]]) -> None:
     total = by_answer.total()
     assert by_answer["Holds"] >= 0.2 * total
     assert by_answer["Fails"] >= 0.2 * total
-    assert by_answer["Undecided"] <= 0.01 * total, by_answer
+    assert by_answer["Undecided"] <= 0.02 * total, by_answer  # e.g. is a long number a name?
 
 
 def test_operations_agree_with_brute_force() -> None:

@@ -5,6 +5,7 @@ import click
 from agents.commands.audit import audit_command
 from agents.commands.config import config_group
 from agents.commands.copy import copy_command
+from agents.commands.grammar import grammar_group
 from agents.commands.inspect import (
     explain_command,
     families_group,
@@ -40,6 +41,7 @@ for command in (
     explain_command,
     audit_command,
     families_group,
+    grammar_group,
     replay_command,
     copy_command,
     rejected_group,

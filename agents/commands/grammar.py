@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from agents.commands.grammar_files import read_grammar
+from agents.commands.grammar_import import import_command
 from agents.commands.grammar_questions import (
     QUESTIONS,
     SHOWN,
@@ -42,6 +43,9 @@ def grammar_group() -> None:
     A file has the text form or, if its name ends in .json, the JSON form; - is the standard input.
     Exit status: 0 done or yes, 1 no, 2 bad input, 3 undecided.
     """
+
+
+grammar_group.add_command(import_command)
 
 
 @grammar_group.command("check", epilog="Example: kappa grammar check order.txt")

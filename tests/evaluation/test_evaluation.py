@@ -30,7 +30,8 @@ def test_a_run_is_made_once_and_its_figures_printed(
 
 
 @pytest.mark.parametrize(
-    "other", [Run("logs", seed="1"), Run("logs", max_risk=0.02), Run("math"), Run("logs", 0.01, 0.1)]
+    "other",
+    [Run("logs", seed="1"), Run("logs", max_risk=0.02), Run("math"), Run("logs", 0.01, 0.1)],
 )
 def test_other_settings_are_another_run(other: Run) -> None:
     assert other.file != Run("logs").file == Run("logs").file

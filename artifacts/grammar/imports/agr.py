@@ -43,7 +43,7 @@ from artifacts.grammar.imports.report import (
 from artifacts.grammar.lexer import normalize
 from artifacts.grammar.syntax import MAX_NODES, MAX_REPEAT, Option, Phrase, Slot, slots
 from artifacts.problems import Problem
-from artifacts.values import Value, whole
+from artifacts.values import Scalar, whole
 
 _KINDS = {"string": "phrase", "wildcard": "phrase", "word": "word", "number": "decimal"}
 _NARROWER = {
@@ -216,7 +216,7 @@ class _Importer:
         return options
 
 
-def _value(alternative: Alternative, names: Sequence[str]) -> Value | None:
+def _value(alternative: Alternative, names: Sequence[str]) -> Scalar | None:
     """Return the constant of an option; None where its only slot, or its text, is the value."""
     written, at = alternative.value, alternative.value_at
     if written is None:

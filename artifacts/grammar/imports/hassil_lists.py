@@ -20,7 +20,8 @@ from artifacts.grammar.imports.yamltree import (
 )
 from artifacts.grammar.lexer import normalize
 from artifacts.grammar.syntax import Option, Phrase, Slot
-from artifacts.values import Value, whole
+from artifacts.values import Scalar as Constant
+from artifacts.values import whole
 
 MAX_VALUES = 2_000
 """Values of a list, or numbers of a range."""
@@ -28,7 +29,7 @@ _ONCE = Fraction(1)
 _WHOLE: tuple[Fraction, ...] = (Fraction(0),)
 
 
-def _value(scalar: Scalar) -> Value:
+def _value(scalar: Scalar) -> Constant:
     if scalar.type == "bool":
         return "true" if scalar.text.lower() in ("true", "yes", "on") else "false"
     if scalar.type in ("int", "float") and re.fullmatch(r"-?\d{1,30}(\.\d{1,30})?", scalar.text):

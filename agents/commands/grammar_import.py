@@ -33,7 +33,7 @@ _FORMATS: Mapping[str, _Importer] = {"hassil": _hassil, "agr": _agr, "regex": _r
 _BY_SUFFIX = {".yaml": "hassil", ".yml": "hassil", ".agr": "agr"}
 
 
-@click.command("import")
+@click.command("import", epilog="Example: kappa grammar import lights.yaml")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "--format", "form", type=click.Choice(sorted(_FORMATS)),

@@ -174,6 +174,7 @@ def test_every_subcommand_has_help_with_an_example() -> None:
     names = {
         "check", "match", "union", "concatenation", "intersection", "difference", "complement",
         "empty", "included", "equivalent", "witness", "enumerate", "sample", "count", "ambiguous",
+        "import",
     }  # fmt: skip
     assert set(grammar_group.commands) == names
     for name in names:

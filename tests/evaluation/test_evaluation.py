@@ -3,15 +3,17 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agents.logs import Row
-from tests.evaluation import runs, streams
+from tests.evaluation import baselines, runs, streams
 from tests.evaluation.runs import ABSENT, STREAMS, Run
 
-pytestmark = pytest.mark.skipif(not STREAMS.is_dir(), reason=ABSENT)
+needs_streams = pytest.mark.skipif(not STREAMS.is_dir(), reason=ABSENT)
 
 
+@needs_streams
 @pytest.mark.slow
 def test_a_run_is_made_once_and_its_figures_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -29,6 +31,7 @@ def test_a_run_is_made_once_and_its_figures_printed(
     assert capsys.readouterr().out.count("(12345)") == 1
 
 
+@needs_streams
 @pytest.mark.parametrize(
     "other",
     [Run("logs", seed="1"), Run("logs", max_risk=0.02), Run("math"), Run("logs", 0.01, 0.1)],
@@ -43,9 +46,6 @@ def test_the_sweep_has_every_point_once() -> None:
 
 
 def test_the_exact_cache_and_the_nearest_neighbour() -> None:
-    np = pytest.importorskip("numpy", reason="the extra `eval` is not installed")
-    from tests.evaluation import baselines
-
     rows = [Row(text, answer, None) for text, answer in
             [("a", "1"), ("a", "1"), ("b", "2"), ("a", "3"), ("b", "2")]]  # fmt: skip
     assert baselines.exact(rows) == (3, 1)

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
-from agents.commands.shared import BAD_INPUT, fail
+from agents.commands.shared import BAD_INPUT, fail, json_option, print_json
 from artifacts.grammar.imports.agr import import_agr
 from artifacts.grammar.imports.hassil import import_hassil
 from artifacts.grammar.imports.regexp import import_patterns
 from artifacts.grammar.imports.report import Imported
 from artifacts.grammar.imports.yamltree import MissingExtra
+from artifacts.grammar.jsonform import grammar_to_json
 from artifacts.grammar.textform import print_grammar
 from artifacts.problems import Problem
 
@@ -42,8 +43,14 @@ _BY_SUFFIX = {".yaml": "hassil", ".yml": "hassil", ".agr": "agr"}
 @click.option("--name", help="Print the grammar of this name alone.")
 @click.option("--any-context", is_flag=True, help="Take hassil sentences whatever their context.")
 @click.option("--ignore-case", is_flag=True, help="Take regular expressions as ignoring case.")
+@json_option
 def import_command(
-    file: Path, form: str | None, name: str | None, any_context: bool, ignore_case: bool
+    file: Path,
+    form: str | None,
+    name: str | None,
+    any_context: bool,
+    ignore_case: bool,
+    as_json: bool,
 ) -> None:
     """Print the grammars of FILE in text form; notes and problems go to standard error."""
     read = _FORMATS[form or _BY_SUFFIX.get(file.suffix, "regex")]
@@ -59,6 +66,9 @@ def import_command(
         click.echo(f"note: {file}: {note}", err=True)
     if name is not None and name not in found.grammars:
         fail(f"{file} has no grammar {name!r}; it has {', '.join(found.grammars)}", BAD_INPUT)
-    for key, grammar in found.grammars.items():
-        if name is None or key == name:
-            click.echo(f"# {key}\n{print_grammar(grammar)}\n")
+    chosen = {key: it for key, it in found.grammars.items() if name in (None, key)}
+    if as_json:
+        print_json({key: grammar_to_json(grammar) for key, grammar in chosen.items()})
+        return
+    for key, grammar in chosen.items():
+        click.echo(f"# {key}\n{print_grammar(grammar)}\n")

@@ -74,7 +74,7 @@ clean:
 	touch $@
 
 .venv/full: .venv/base
-	$(PIP) install -c infra/constraints.txt -e '.[kafka,llm,tracing]'
+	$(PIP) install -c infra/constraints.txt -e '.[kafka,llm,tracing,import]'
 	touch $@
 
 .venv/dev: .venv/full

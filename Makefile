@@ -74,11 +74,11 @@ clean:
 	touch $@
 
 .venv/full: .venv/base
-	$(PIP) install -c infra/constraints.txt -e '.[kafka,llm,tracing,import]'
+	$(PIP) install -c infra/constraints.txt -e '.[kafka,llm,tracing,import,audit]'
 	touch $@
 
 .venv/dev: .venv/full
-	$(PIP) install -c infra/constraints.txt -e '.[dev,kafka,llm,tracing]'
+	$(PIP) install -c infra/constraints.txt -e '.[dev,kafka,llm,tracing,audit]'
 	touch $@
 
 .venv/eval: .venv/base

@@ -25,6 +25,7 @@ from streams.events import (
     CheckMade,
     ComparisonMade,
     Event,
+    ExpectationChecked,
     ProposalRefused,
     RegistryCheckpoint,
     VersionChanged,
@@ -39,8 +40,19 @@ LEARNERS = frozenset({"distiller", "refiner"})
 
 
 @dataclass(frozen=True, slots=True)
+class SuiteRun:
+    """The last run of a suite: its window, newest record first, and the expectations that failed,
+    each with the reason.
+    """
+
+    window: tuple[int, int]
+    failed: Map[str, str] = field(default_factory=Map)
+
+
+@dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, and the last utterances answered in each scope.
+    """Registry, evidence, the last utterances answered in each scope, and the last run of each
+    suite of expectations by scope.
 
     What it writes is signed with `signer`, if there is one.
     """
@@ -51,6 +63,7 @@ class State:
     signer: SigningKey | None = None
     evidence: Evidence = field(default_factory=Evidence)
     recent: Map[str, tuple[Tokens, ...]] = field(default_factory=Map)
+    runs: Map[tuple[str, str], SuiteRun] = field(default_factory=Map)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +179,20 @@ def _lost_hits(proposal: Proposal) -> str | None:
     return None
 
 
+def _expectations(proposal: Proposal) -> str | None:
+    """Nothing goes into service while the data that teaches it is not as expected."""
+    event = proposal.event
+    for change in event.changes:
+        entry = proposal.entry(change.family, change.version)
+        if entry is None or not STAGES[change.stage].serves or STAGES[entry.stage].serves:
+            continue
+        for (scope, suite), run in sorted(proposal.state.runs.items()):
+            if scope in (event.scope, SHARED) and run.failed:
+                name, reason = min(run.failed.items())
+                return f"{change.family}@{change.version}: {suite}/{name} of {scope}: {reason}"
+    return None
+
+
 def _capacity(proposal: Proposal) -> str | None:
     if not proposal.artifacts:
         return None
@@ -182,6 +209,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "regressions": _regressions,
         "evidence": _evidence,
         "lost-hits": _lost_hits,
+        "expectations": _expectations,
         "capacity": _capacity,
     }
 )
@@ -198,6 +226,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             return replace(state, evidence=fold(state.evidence, atom_of(event))), ()
         case AnswerGiven():
             return _served(state, event), ()
+        case ExpectationChecked():
+            return _checked(state, event), ()
         case VersionProposed():
             decided = _decided(state, event)
             return state, (decided, *_checkpoint(state, decided))
@@ -231,6 +261,21 @@ def _served(state: State, event: AnswerGiven) -> State:
     return replace(
         state, recent=state.recent.set(event.tenant, (*recent[-(_RECENT - 1) :], tokens))
     )
+
+
+def _checked(state: State, event: ExpectationChecked) -> State:
+    """Remember what failed. What another window shows replaces it all; an older one, nothing."""
+    window = (event.window.until, event.window.since)
+    run = state.runs.get((event.scope, event.suite), SuiteRun(window))
+    if window < run.window:
+        return state
+    failed = run.failed if window == run.window else Map()
+    if event.passed is False:
+        failed = failed.set(event.expectation, event.reason)
+    elif event.expectation in failed:
+        failed = failed.delete(event.expectation)
+    runs = state.runs.set((event.scope, event.suite), SuiteRun(window, failed))
+    return replace(state, runs=runs)
 
 
 def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalRefused:
@@ -275,7 +320,7 @@ def registrar(
     return Decider(
         name="registrar",
         folds=("versions",),
-        reads=("proposals", "evidence", "matches"),
+        reads=("proposals", "evidence", "matches", "learning"),
         writes=("versions", "learning", "checkpoints"),
         initial=State(policy, trust=trust, signer=signer),
         decide=decide,

@@ -369,6 +369,30 @@ class ProposalRefused(Event):
     checks: tuple[CheckMade, ...]
 
 
+class Window(Part):
+    """Which records were looked at: the time of the oldest and of the newest, 0 where none was."""
+
+    since: int = Field(ge=0)
+    until: int = Field(ge=0)
+
+
+class ExpectationChecked(Event):
+    """What is expected of the data that teaches, and what was observed.
+
+    `passed` is None where there were too few rows to tell. All events of a suite that have one
+    scope and one window are one run of it.
+    """
+
+    suite: str
+    expectation: str
+    scope: str
+    passed: bool | None
+    observed: JsonValue
+    reason: str
+    rows: int = Field(ge=0)
+    window: Window
+
+
 # --- proposals and versions -----------------------------------------------------------------------
 
 

@@ -137,6 +137,7 @@ TOPICS: tuple[Topic, ...] = (
             e.TeacherReplied,
             e.RecipeRefused,
             e.ProposalRefused,
+            e.ExpectationChecked,
             e.VersionRefused,
         ),
         _field("cluster", "scope"),

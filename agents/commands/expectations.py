@@ -1,0 +1,64 @@
+"""What `kappa audit` does with expectations: check them, write the report, publish the results."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from agents.commands.shared import BAD_INPUT, NO, Source, fail, print_json, working
+from agents.service import now_us
+from agents.suites import MARKS, expected, named, observed
+from agents.teaching import Batch, batches
+from streams.codec import encode
+from streams.events import ExpectationChecked
+from streams.transports import Log
+
+
+def show_expectations(
+    source: Source, newest: int, pages: Path | None, *, as_json: bool, publishing: bool
+) -> None:
+    """Check every expectation and print it; leave with exit status 1 when one fails.
+
+    Great Expectations, which is an extra, is imported only here.
+    """
+    try:
+        from agents.expectations import check
+    except ModuleNotFoundError as error:
+        fail(f"{error.name} is not installed: pip install 'kappa-pipeline[audit]'", BAD_INPUT)
+
+    async def read(log: Log) -> list[Batch]:
+        return await batches(log, source.settings.trust(), newest)
+
+    found = working(source, read)
+    try:
+        results = check(found, pages)
+    except OSError as error:
+        fail(f"{pages}: cannot be used for the report: {error.strerror}", BAD_INPUT)
+    if publishing:
+        working(source, lambda log: publish(log, results), writing=True)
+    if as_json:
+        print_json([result.model_dump() for result in results])
+    else:
+        _print_lines(results)
+        if pages is not None:
+            click.echo(f"report: {(pages / 'index.html').resolve().as_uri()}")
+    if any(result.passed is False for result in results):
+        raise SystemExit(NO)
+
+
+async def publish(log: Log, results: Sequence[ExpectationChecked]) -> None:
+    """Write the results, what failed first: a promotion between two of them is stopped as well."""
+    now = now_us()
+    ordered = sorted(results, key=lambda result: result.passed is not False)
+    await log.publish([encode(result, timestamp=now) for result in ordered])
+
+
+def _print_lines(results: Sequence[ExpectationChecked]) -> None:
+    for result in results:
+        click.echo(
+            f"{MARKS[result.passed]:9} {result.scope} {result.suite}/{result.expectation}: "
+            f"{observed(result)}; expected {expected(named(result.expectation))} "
+            f"({result.rows} rows)"
+        )
+        if result.passed is False:
+            click.echo(f"          {named(result.expectation).reason}")

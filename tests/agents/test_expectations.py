@@ -1,7 +1,4 @@
-"""What is expected of the data that teaches: its rows, its table, what a failure stops.
-
-Those that check with Great Expectations itself are at the end; the others do without it.
-"""
+"""What is expected of the data that teaches: its rows, its table, what a failure stops."""
 
 import sys
 from collections.abc import Sequence

@@ -9,8 +9,18 @@ from agents.registrar import CHECKS
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.registry import SHARED
 from artifacts.stages import STAGES
-from streams.events import VersionChanged, VersionProposed
-from tests.agents.worlds import Gate, atom, change, minutes, proposal, served, shares, with_policy
+from streams.events import ExpectationChecked, VersionChanged, VersionProposed, Window
+from tests.agents.worlds import (
+    TENANT,
+    Gate,
+    atom,
+    change,
+    minutes,
+    proposal,
+    served,
+    shares,
+    with_policy,
+)
 
 RIGHT, OTHER, WRONG = minutes(), minutes(60, (3, 4)), minutes(61)
 
@@ -58,6 +68,19 @@ def disagreed() -> Gate:
 
 def full() -> Gate:
     return with_policy(shadow(), max_families=1)
+
+
+def doubted() -> Gate:
+    """`m@1` has enough evidence, gathered from replies that are not as expected."""
+    gate = shadow()
+    gate.with_evidence("m")
+    gate.fold(
+        ExpectationChecked(
+            suite="completions", expectation="null-share", scope=TENANT, passed=False,
+            observed=None, reason="too many", rows=20, window=Window(since=1, until=2),
+        )
+    )  # fmt: skip
+    return gate
 
 
 def next_version(artifact: Artifact, previous: int = 100, **more: object) -> VersionProposed:
@@ -116,6 +139,8 @@ REFUSED = (
     Row("would-clash", "lost-hits", rival,
         proposal([change("w", 1, WRONG, "live")], previous=100),
         "clashes on '9 minutes to seconds'"),
+    Row("learned-from-bad-data", "expectations", doubted, PROMOTION,
+        "m@1: completions/null-share of acme: too many"),
     Row("no-room", "capacity", full,
         proposal([change("s", 1, shares(), "shadow")], [shares()], 100), "1 versions of 1"),
 )  # fmt: skip

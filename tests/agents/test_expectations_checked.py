@@ -1,0 +1,160 @@
+"""Expectations checked by Great Expectations itself: each one, the report, the command."""
+
+import asyncio
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.commands.shared import open_reader
+from agents.history import records
+from agents.suites import EXPECTATIONS, MARKS, expected
+from agents.teaching import Batch
+from streams.events import ExpectationChecked, Window
+from tests.agents.simulations import helpdesk, kappa, simulated
+from tests.agents.test_expectations import RIGHT, ready, refusal, written
+from tests.agents.worlds import TENANT, change
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("great_expectations") is None, reason="needs the extra `audit`"
+    ),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of its own imports
+]
+
+
+def many(count: int, **values: Any) -> list[dict[str, Any]]:
+    return [dict(values) for _ in range(count)]
+
+
+def replies(count: int = 40, **values: Any) -> list[dict[str, Any]]:
+    """Return rows that meet everything that is expected of completions, but for these values."""
+    good = {
+        "event": "completion", "text": "x", "code_points": 1, "teacher": "demo",
+        "answer_type": "text", "is_refused": 0, "is_null": 0, "differs": 0, "tokens": 1,
+        "price": 0, "latency_us": 5,
+    }  # fmt: skip
+    return [{"utterance_id": f"u{n}"} | good | values for n in range(count)]
+
+
+def candidate(disagreement: float | None, coverage: float | None) -> dict[str, Any]:
+    return {
+        "version": "m@1", "comparisons": 9, "disagreement": disagreement, "coverage": coverage
+    }  # fmt: skip
+
+
+def topic(share: float | None) -> list[dict[str, Any]]:
+    return many(1, topic="evidence", records=9, rejected_share=share)
+
+
+def drifting(*drifts: float) -> list[dict[str, Any]]:
+    return [{"skeleton": "x 0", "answers": 20, "drift": drift} for drift in drifts]
+
+
+FAILING: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "utterance-known": (replies(), replies(utterance_id=""), []),
+    "replied-once": (replies(), replies(utterance_id="u1"), replies(1)),
+    "text-readable": (replies(), replies(code_points=0), []),
+    "teacher-named": (replies(), replies(teacher=""), []),
+    "answer-type-known": (replies(), replies(answer_type="picture"), replies(answer_type=None)),
+    "tokens-counted": (replies(), replies(tokens=-1), replies(tokens=None)),
+    "price-counted": (replies(), replies(price=-0.5), replies(price=None)),
+    "latency-counted": (replies(), replies(latency_us=-1), replies(latency_us=None)),
+    "refused-share": (replies(), replies(is_refused=1), replies(19, is_refused=1)),
+    "null-share": (replies(), replies(is_null=1), replies(is_null=None)),
+    "teacher-noise": (replies(), replies(differs=1), replies(differs=None)),
+    "answer-type-steady": (drifting(0, 0.4), drifting(0, 0.6), []),
+    "rejected-share": (topic(0.0), topic(0.02), topic(None)),
+    "candidate-disagreement": (
+        [candidate(0.1, 0.1)] * 5, [candidate(0.6, 0.1)] * 5, [candidate(None, 0.1)] * 5
+    ),
+    "candidate-coverage": (
+        [candidate(0.1, 0.0)] * 4 + [candidate(0.1, 0.1)], [candidate(0.1, 0.0)] * 5,
+        [candidate(0.1, 0.0)] * 4,
+    ),
+}  # fmt: skip
+"""Rows by expectation: that meet it, that fail it, and that are too few to tell."""
+
+
+def test_each_expectation_is_met_fails_and_is_undecided() -> None:
+    from agents.expectations import check  # three seconds
+
+    assert set(FAILING) == {row.name for row in EXPECTATIONS}
+    for row in EXPECTATIONS:
+        window = Window(since=1, until=2)
+        scopes = ("met", "failing", "few")
+        given = [
+            Batch(row.suite, scope, window, rows)
+            for scope, rows in zip(scopes, FAILING[row.name], strict=True)
+        ]
+        results = {r.scope: r for r in check(given) if r.expectation == row.name}
+        verdicts = {scope: result.passed for scope, result in results.items()}
+        assert verdicts == {"met": True, "failing": False, "few": None}, row.name
+        assert results["met"].reason == row.reason
+        assert expected(row) in results["failing"].reason
+        assert results["failing"].observed is not None
+        others = {r.passed for r in check(given[:1])}
+        assert False not in others, row.name
+
+
+OUTSIDE = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|url\([^)]*//|<script""", re.I)
+
+
+def test_the_report_leads_nowhere_and_runs_nothing(tmp_path: Path) -> None:
+    from agents.expectations import check  # three seconds
+
+    hostile = "../../<svg onload=alert(1)>"
+    window = Window(since=1, until=2)
+    rows = replies(teacher="", event="<script>alert(1)</script>", utterance_id=hostile)
+    pages = tmp_path / "deep" / "report"
+    (tmp_path / "deep").mkdir()
+    check([Batch("completions", hostile, window, rows)], pages)
+    assert {path.name for path in tmp_path.iterdir()} == {"deep"}
+    found = {page: page.read_text("utf-8") for page in pages.rglob("*.html")}
+    assert len(found) == 3
+    assert all("default-src 'none'" in page for page in found.values())
+    assert [path.name for path, page in found.items() if OUTSIDE.search(page)] == []
+    index = found[pages / "index.html"]
+    assert "&lt;svg" in index and "<svg" not in index
+    (linked,) = set(re.findall(r'href="([^"]+)"', index))
+    assert (pages / linked).exists()
+
+
+def test_the_command_checks_a_log_and_what_it_records_stops_promotions(tmp_path: Path) -> None:
+    data, report = tmp_path / "data", tmp_path / "report"
+    simulated(tmp_path / "ran", helpdesk(600), "--data", data)
+    status, said, _ = kappa("audit", "--expectations", "--data", data)
+    lines = said.splitlines()
+    assert (status, len(lines)) == (0, len(EXPECTATIONS))
+    assert all(line.startswith((MARKS[True], MARKS[None])) for line in lines)
+
+    tenant = "default"
+    bad = [refusal(n).model_copy(update={"tenant": tenant}) for n in range(1000)]
+    asyncio.run(written(data, bad))
+    options = ("--data-docs", report, "--publish", "--json", "--data", data)
+    status, said, _ = kappa("audit", *options)
+    results = [ExpectationChecked.model_validate(row) for row in json.loads(said)]
+    failed = [result for result in results if result.passed is False]
+    assert status == 1
+    assert [result.expectation for result in failed] == ["refused-share"]
+    assert "refused-share" in (report / "index.html").read_text("utf-8")
+
+    recorded = asyncio.run(learned(data))
+    assert sorted(map(str, recorded)) == sorted(map(str, results))
+    gate = ready()
+    gate.fold(*(result.model_copy(update={"scope": TENANT}) for result in recorded))
+    refused = gate.refused_by(gate.propose([change("m", 1, RIGHT, "live")]))
+    assert refused["expectations"].startswith("m@1: completions/refused-share of acme: observed")
+
+
+async def learned(data: Path) -> list[ExpectationChecked]:
+    log = open_reader(data)
+    try:
+        return [e async for _, e in records(log, ("learning",))
+                if isinstance(e, ExpectationChecked)]  # fmt: skip
+    finally:
+        await log.close()

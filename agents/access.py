@@ -23,6 +23,9 @@ CONSOLE, OPERATOR = "console", "operator"
 CONSOLE_WRITES = ("utterances", "feedback")
 """What `kappa ask` and `kappa feedback` put in."""
 
+CHECKED = ("checkpoints", "rejected")
+"""What a check of expectations reads beside what the auditor does, in whose process it starts."""
+
 _ADMINISTERS: tuple[Operation, ...] = (
     "alter", "alter-configs", "create", "describe", "describe-configs",
 )  # fmt: skip
@@ -53,6 +56,7 @@ def access_rules(nodes: Sequence[Node], connection: KafkaConnection) -> tuple[Ac
         agent = process_of(node.name)
         rules += _agent(connection, agent, reads, writes, topics_of(node))
         rules.append(AccessRule(principal(agent), "read", "group", connection.named(node.name)))
+    rules += [_rule(connection, "auditor", "read", name) for name in CHECKED]
     rules += _agent(connection, CONSOLE, TOPIC_NAMES, CONSOLE_WRITES, TOPIC_NAMES)
     rules += [
         _rule(connection, OPERATOR, operation, name)

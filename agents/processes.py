@@ -16,7 +16,8 @@ makes no progress; whoever supervises it starts it again, and all of its state i
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeVar
@@ -104,8 +105,11 @@ async def run_process(
     sensor: Sensor,
     *,
     window: int,
+    beside: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
 ) -> None:
     """Run an agent's nodes until `stopping` is set; then leave its groups.
+
+    What goes on `beside` them begins when this process has its place.
 
     Raises Fenced when another process has the place or nothing moves, and whatever else the
     transport raises.
@@ -114,7 +118,7 @@ async def run_process(
     running = await _unless(stopping, _started(nodes, log, sensor))
     if running is None:
         return  # a standby that was never needed
-    async with observing(vitals, running):
+    async with observing(vitals, running), beside():
         loops = [asyncio.create_task(_loop(each, stopping, window)) for each in running]
         loops.append(asyncio.create_task(_watch(vitals, stopping)))
         await _all(loops, stopping)

@@ -151,6 +151,9 @@ class Settings(BaseSettings):
     stall_after: float = Field(
         300, gt=0, description="Seconds without progress before records make a node not alive."
     )
+    expectations_every: float = Field(
+        3600, ge=0, description="Seconds between two checks of the data that teaches; 0: none."
+    )
     partitions: int = Field(
         4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
     )

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
+from agents.checking import publish
 from agents.commands.shared import BAD_INPUT, NO, Source, fail, print_json, working
 from agents.service import now_us
 from agents.suites import MARKS, expected, named, observed
 from agents.teaching import Batch, batches
-from streams.codec import encode
 from streams.events import ExpectationChecked
 from streams.transports import Log
 
@@ -35,7 +35,7 @@ def show_expectations(
     except OSError as error:
         fail(f"{pages}: cannot be used for the report: {error.strerror}", BAD_INPUT)
     if publishing:
-        working(source, lambda log: publish(log, results), writing=True)
+        working(source, lambda log: publish(log, results, now_us()), writing=True)
     if as_json:
         print_json([result.model_dump() for result in results])
     else:
@@ -44,13 +44,6 @@ def show_expectations(
             click.echo(f"report: {(pages / 'index.html').resolve().as_uri()}")
     if any(result.passed is False for result in results):
         raise SystemExit(NO)
-
-
-async def publish(log: Log, results: Sequence[ExpectationChecked]) -> None:
-    """Write the results, what failed first: a promotion between two of them is stopped as well."""
-    now = now_us()
-    ordered = sorted(results, key=lambda result: result.passed is not False)
-    await log.publish([encode(result, timestamp=now) for result in ordered])
 
 
 def _print_lines(results: Sequence[ExpectationChecked]) -> None:

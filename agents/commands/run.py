@@ -4,22 +4,33 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Any
 
 import click
 
 from agents.access import CONSOLE, topics_of
+from agents.checking import Checking, going_on, publish
 from agents.commands.console import run_console
 from agents.commands.sensing import sensing
-from agents.commands.shared import BAD_INPUT, NO, UNREACHABLE, fail, settings_from
+from agents.commands.shared import (
+    BAD_INPUT,
+    NO,
+    UNREACHABLE,
+    fail,
+    kappa_command,
+    settings_from,
+)
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.health import Vitals, serving_health, vitals_of
 from agents.node import Node
 from agents.processes import PROCESSES, log_for, run_process
+from agents.service import now_us
 from agents.settings import Settings
 from agents.teachers import Closing
 from agents.teachers.scripted import ScriptedTeacher
+from streams.events import ExpectationChecked
 from streams.topic_plan import as_lines
 from streams.topics import TOPIC_NAMES
 from streams.transports import AccessRefused, Fenced, Transport, TransportError, TurnLost
@@ -91,6 +102,29 @@ async def _run(agent: str, settings: Settings, connection: KafkaConnection, timi
             await teacher.close()
 
 
+def checking_of(
+    settings: Settings,
+    log: Transport,
+    place: Sequence[str],
+    stored: Callable[[], None] = lambda: None,
+) -> Checking | None:
+    """Return what checks expectations on a log; `stored` is called when it has written to it."""
+    if not settings.expectations_every:
+        return None
+
+    async def published(results: Sequence[ExpectationChecked]) -> None:
+        await publish(log, results, now_us())
+        stored()
+
+    return Checking(
+        kappa_command("audit", "--expectations", "--json", *place),
+        dict(os.environ),
+        settings.expectations_every,
+        published,
+        logging.getLogger("kappa.auditor").warning,
+    )
+
+
 async def _observed(
     agent: str,
     settings: Settings,
@@ -103,9 +137,20 @@ async def _observed(
         with sensing(settings, vitals, "kafka") as sensor:
             async with serving_health(vitals, settings.host, settings.port) as port:
                 click.echo(f"kappa {agent} {settings.slot}: http://{settings.host}:{port}/ready")
+                checking = None
+                if agent == "auditor":
+                    checking = checking_of(settings, log, ("--kafka", str(settings.kafka)))
                 await _run_or_leave(
                     agent,
-                    run_process(nodes, log, stopping, vitals, sensor, window=settings.window),
+                    run_process(
+                        nodes,
+                        log,
+                        stopping,
+                        vitals,
+                        sensor,
+                        window=settings.window,
+                        beside=partial(going_on, checking),
+                    ),
                 )
     except OSError as error:
         fail(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}", BAD_INPUT)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from functools import partial
 from json import JSONDecodeError
@@ -16,7 +15,8 @@ import click
 import httpx
 import uvicorn
 
-from agents.commands.run import stopping_by_signal
+from agents.checking import Checking, going_on
+from agents.commands.run import checking_of, stopping_by_signal
 from agents.commands.sensing import sensing
 from agents.commands.shared import (
     BAD_INPUT,
@@ -24,6 +24,7 @@ from agents.commands.shared import (
     UNREACHABLE,
     fail,
     json_option,
+    kappa_command,
     open_writer,
     print_json,
     settings_from,
@@ -45,15 +46,6 @@ from streams.transports import TransportError
 
 ENDPOINT_NAME = "endpoint"
 """File in the data directory with the URL of the running service."""
-
-
-def kappa_command(*arguments: str) -> list[str]:
-    """Return the command that runs this program with these arguments.
-
-    It finds the packages where we did: in the working directory only if we looked there.
-    """
-    safe = [] if os.getcwd() in sys.path else ["-P"]
-    return [sys.executable, *safe, "-m", "agents", *arguments]
 
 
 def environment_of(given: Mapping[str, Any]) -> dict[str, str]:
@@ -99,7 +91,10 @@ def up_command(**given: Any) -> None:
                 stored=service.news.set,
                 tell=partial(_tell_of_restart, sensor, nodes),
             )
-            asyncio.run(_serve(service, supervisor, settings, teacher, vitals))
+            checking = checking_of(
+                settings, log, ("--data", str(settings.data)), stored=service.news.set
+            )
+            asyncio.run(_serve(service, supervisor, settings, teacher, vitals, checking))
     except TransportError as error:
         fail(str(error), UNREACHABLE)
 
@@ -134,6 +129,7 @@ async def _serve(
     settings: Settings,
     teacher: Teacher,
     vitals: Vitals,
+    checking: Checking | None,
 ) -> None:
     app = console(service, settings.trust(), vitals)
     config = uvicorn.Config(
@@ -145,6 +141,7 @@ async def _serve(
             pumping(service),
             supervised(supervisor, service),
             observing(vitals, service.running),
+            going_on(checking),
         ):
             await server.serve()
     finally:

@@ -3,6 +3,8 @@
 import asyncio
 import functools
 import json
+import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +141,15 @@ def _said(details: Mapping[str, Any]) -> str:
 def graph() -> tuple[Node, ...]:
     """Return the pipeline as a graph to look at; it is not to be run."""
     return pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
+
+
+def kappa_command(*arguments: str) -> list[str]:
+    """Return the command that runs this program with these arguments.
+
+    It finds the packages where we did: in the working directory only if we looked there.
+    """
+    safe = [] if os.getcwd() in sys.path else ["-P"]
+    return [sys.executable, *safe, "-m", "agents", *arguments]
 
 
 def refuse_missing(data: Path) -> None:

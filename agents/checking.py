@@ -2,9 +2,9 @@
 
 pause ─▶ `kappa audit --expectations --json` ─▶ results that are news ─▶ learning ─▶ pause …
 
-Great Expectations would hold the interpreter up for seconds and keep its memory for ever: its process
-lives as long as one check. It only reads; whoever starts it publishes. What is not news is not
-published: a suite is told of when one of its verdicts changes, and once after a start.
+Great Expectations would hold the interpreter up for seconds and keep its memory for ever: its
+process lives as long as one check. It only reads; whoever starts it publishes. What is not news is
+not published: a suite is told of when one of its verdicts changes, and once after a start.
 """
 
 import asyncio

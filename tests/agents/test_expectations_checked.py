@@ -13,10 +13,12 @@ from agents.commands.shared import open_reader
 from agents.history import records
 from agents.suites import EXPECTATIONS, MARKS, expected
 from agents.teaching import Batch
+from artifacts.registry import SHARED
 from streams.events import ExpectationChecked, Window
 from tests.agents.simulations import helpdesk, kappa, simulated
 from tests.agents.test_expectations import RIGHT, ready, refusal, written
 from tests.agents.worlds import TENANT, change
+from tests.end_to_end.test_service import until, up
 
 pytestmark = [
     pytest.mark.slow,
@@ -104,7 +106,12 @@ def test_each_expectation_is_met_fails_and_is_undecided() -> None:
 OUTSIDE = re.compile(r"""(?:src|href)\s*=\s*["']?\s*(?:https?:)?//|url\([^)]*//|<script""", re.I)
 
 
-def test_the_report_leads_nowhere_and_runs_nothing(tmp_path: Path) -> None:
+def test_the_report_leads_nowhere_and_runs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[Any] = []
+    monkeypatch.setattr("socket.socket.connect", lambda _, address: called.append(address))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *given, **_: called.append(given))
     from agents.expectations import check  # three seconds
 
     hostile = "../../<svg onload=alert(1)>"
@@ -113,6 +120,7 @@ def test_the_report_leads_nowhere_and_runs_nothing(tmp_path: Path) -> None:
     pages = tmp_path / "deep" / "report"
     (tmp_path / "deep").mkdir()
     check([Batch("completions", hostile, window, rows)], pages)
+    assert called == []
     assert {path.name for path in tmp_path.iterdir()} == {"deep"}
     found = {page: page.read_text("utf-8") for page in pages.rglob("*.html")}
     assert len(found) == 3
@@ -149,6 +157,22 @@ def test_the_command_checks_a_log_and_what_it_records_stops_promotions(tmp_path:
     gate.fold(*(result.model_copy(update={"scope": TENANT}) for result in recorded))
     refused = gate.refused_by(gate.propose([change("m", 1, RIGHT, "live")]))
     assert refused["expectations"].startswith("m@1: completions/refused-share of acme: observed")
+
+
+@pytest.mark.usefixtures("every_second")
+def test_the_service_checks_beside_its_answers(tmp_path: Path) -> None:
+    with up(tmp_path, "--audit-rate", 0) as service:
+        service.ask("convert 5 minutes to seconds")
+        recorded = until(lambda: asyncio.run(learned(tmp_path)), "expectations are checked")
+        assert {result.scope for result in recorded} == {"default", SHARED}
+        assert {result.expectation for result in recorded} == {row.name for row in EXPECTATIONS}
+        service.settled()
+        assert service.ask("convert 6 minutes to seconds")["answer"] == "360"
+
+
+@pytest.fixture
+def every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAPPA_EXPECTATIONS_EVERY", "1")
 
 
 async def learned(data: Path) -> list[ExpectationChecked]:

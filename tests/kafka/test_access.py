@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 from click.testing import CliRunner
 
-from agents.access import CONSOLE_WRITES, OPERATOR, access_rules, principal, topics_of
+from agents.access import CHECKED, CONSOLE_WRITES, OPERATOR, access_rules, principal, topics_of
 from agents.cli import main
 from agents.commands.shared import graph
 from agents.node import Decider, Node
@@ -92,6 +92,8 @@ def _needs(nodes: Sequence[Node]) -> tuple[set[str], set[str], Sequence[str]]:
     if not nodes:  # the console
         return set(TOPIC_NAMES), set(CONSOLE_WRITES), TOPIC_NAMES
     reads = {t for n in nodes for t in (*n.reads, *(n.folds if isinstance(n, Decider) else ()))}
+    if nodes == RUN_BY["auditor"]:
+        reads |= set(CHECKED)
     writes = {topic for node in nodes for topic in node.writes} | {"rejected"}
     return reads, writes, sorted({topic for node in nodes for topic in topics_of(node)})
 

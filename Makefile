@@ -27,7 +27,7 @@ check: .venv/dev  ## lint, types, walls
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-setup: .venv/full  ## .venv with .venv/bin/kappa, for clusters, LLMs and traces, too
+setup: .venv/full  ## .venv with .venv/bin/kappa, for clusters, LLMs, traces and expectations, too
 
 kafka: .venv/base  ## one Kafka broker on 127.0.0.1:19092, in the background
 	$(BIN)/python -m infra.kafka.broker start --port $(KAFKA_PORT)

@@ -14,6 +14,7 @@ from agents.commands.inspect import (
 )
 from agents.commands.keys import keys_group
 from agents.commands.learn import learn_command
+from agents.commands.ledger import ledger_command
 from agents.commands.rejected import rejected_group
 from agents.commands.replay import replay_command
 from agents.commands.run import run_command
@@ -40,6 +41,7 @@ for command in (
     feedback_command,
     explain_command,
     audit_command,
+    ledger_command,
     families_group,
     grammar_group,
     replay_command,

@@ -75,8 +75,8 @@ class Purse:
 class Account:
     """One family: its calls, what its upkeep took, the tokens it saved, when it broke even.
 
-    `broke_even` counts one lesson, `broke_even_taught` every completion that taught it: the calls
-    spent until then. Tokens that were avoided are estimated.
+    `broke_even` are the calls spent [N*] when it had, since when it always has; it counts one
+    lesson, `broke_even_taught` every completion that taught it. Tokens avoided are estimated.
     """
 
     calls: Calls = field(default_factory=Calls)
@@ -87,11 +87,17 @@ class Account:
     broke_even_taught: int | None = None
 
     def settle(self) -> None:
-        """Note the moment at which the family has broken even, the first time it has."""
-        if self.broke_even_taught is None:
-            if self.broke_even is None:
-                self.broke_even = break_even(self.calls)
-            self.broke_even_taught = break_even(self.calls, self.calls.taught)
+        """Note when the family has broken even, and forget it when that is no longer so.
+
+        An audit often follows on the answer with which a family seemed to have broken even.
+        """
+        self.broke_even = _first(self.broke_even, break_even(self.calls))
+        taught = break_even(self.calls, self.calls.taught)
+        self.broke_even_taught = _first(self.broke_even_taught, taught)
+
+
+def _first(before: int | None, now: int | None) -> int | None:
+    return before if before is not None and now is not None else now
 
 
 @dataclass(slots=True)

@@ -195,6 +195,7 @@ class Ledger:
         account.calls = replace(
             calls, audits=calls.audits + audits, recalls=calls.recalls + recalls
         )
+        account.settle()
         avoided = self.recent.get((event.tenant, event.utterance_id))
         if isinstance(event, AuditRefused):
             account.upkeep.refuse()
@@ -238,6 +239,7 @@ class Ledger:
             self.recipes.estimate(tokens)
             if account is not None:
                 account.calls = replace(account.calls, retries=account.calls.retries + 1)
+                account.settle()
         taught = len(event.taught) if event.method == "recipe" else 0
         for recipe in event.recipes:
             self._remember(self.taught_by, digest(recipe), (cluster, taught))
@@ -279,6 +281,7 @@ class Ledger:
         account.upkeep.calls += made.calls
         account.upkeep.tokens_estimated += made.tokens_estimated
         account.upkeep.dollars_estimated += made.dollars_estimated
+        account.settle()
 
     def _close_window(self) -> None:
         """End the window of the last number of families, and begin the next one."""

@@ -86,28 +86,34 @@ def _show_points(console: Console, document: Mapping[str, Any]) -> None:
 
 def _show_families(console: Console, document: Mapping[str, Any]) -> None:
     """Print the families that answered, or had calls made for them; say how many did neither."""
-    table = Table(
-        "family", "answered", "avoided", "spent: taught, recipes,\nretries, audits, recalls",
-        "broke even\nafter calls", "$ avoided\n$ upkeep", box=None, pad_edge=False,
-    )  # fmt: skip
+    table = Table(box=None, pad_edge=False)
+    table.add_column("family, and the calls that went into it", overflow="fold")
+    for name in ("answered", "avoided", "broke even\nafter calls"):
+        table.add_column(name, justify="right")
     rows = [row for row in document["families"] if row["answered"] or row["upkeep"]["calls"]]
     if "families_beyond_limit" in document:
         rows.append(document["families_beyond_limit"] | {"family": "(all beyond the limit)"})
     for row in rows:
         even, upkeep = row["broke_even_after_calls"], row["upkeep"]
-        spent = ("taught", "recipe_calls", "retries", "audits", "recalls")
         table.add_row(
-            escape(row["family"]),
+            escape(
+                f"{row['family']}\n  {_spent(row)}; ${row['dollars_avoided_estimated']:.4f} avoided, "
+                f"${upkeep['dollars_reported'] + upkeep['dollars_estimated']:.4f} upkeep"
+            ),
             str(row["answered"]),
             str(row["avoided"]),
-            f"{row['spent']}: {', '.join(str(row[name]) for name in spent)}",
             "not yet" if even is None else str(even),
-            f"{row['dollars_avoided_estimated']:.4f}\n"
-            f"{upkeep['dollars_reported'] + upkeep['dollars_estimated']:.4f}",
         )
     console.print(table)
     if idle := len(document["families"]) - document["break_even"]["used"]:
         console.print(f"{idle} more families have neither answered nor had calls made for them")
+
+
+def _spent(row: Mapping[str, Any]) -> str:
+    """Return in words what was spent on a family, leaving out what was not."""
+    kinds = ("taught", "recipe_calls", "retries", "audits", "recalls")
+    said = [f"{row[kind]} {kind.replace('_', ' ')}" for kind in kinds if row[kind]]
+    return ", ".join(said) or "nothing"
 
 
 def _percent(share: float | None) -> str:

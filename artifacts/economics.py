@@ -52,7 +52,7 @@ class Calls:
 def break_even(calls: Calls, lessons: int = 1) -> int | None:
     """Return the calls spent [N*] once as many answers were given; None before that.
 
-    The value that holds is that of the first time. `lessons` are the completions that are charged:
+    `lessons` are the completions that are charged:
     one, without which there is no family, or all that taught it.
 
     >>> break_even(Calls(answered=3, audits=2)), break_even(Calls(answered=3, audits=3))

@@ -38,12 +38,15 @@ def ledger_command(
     """Show calls, tokens, money and time that the families cost and saved, and what is to be had.
 
     An answer of a family avoids a call of the teacher; an audit or a recall of it makes the call
-    after all. A family has broken even once it gave as many answers as it had calls made: one that
-    taught it, and those for recipes, retries, audits and recalls.
+    after all. A family has broken even when it has given as many answers as calls were made for it:
+    one that taught it, and those for recipes, retries, audits and recalls. Later calls may undo it.
     """
     if report is not None and decide_us is not None:
         fail("give either --report R.json or --decide-us", BAD_INPUT)
-    decide = _measured(report) if report is not None else DecideTime(decide_us or DECIDE_US)
+    if report is not None:
+        decide = _measured(report)
+    else:
+        decide = DecideTime(DECIDE_US if decide_us is None else decide_us)
     trust = source.settings.trust()
     found = working(source, lambda log: ledger(log, trust))
     document = ledger_document(found, decide, by_family=by_family)

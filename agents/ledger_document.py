@@ -1,7 +1,8 @@
 """The ledger as a JSON document: totals, families, what an utterance costs, what is still new.
 
 Names end in their units: `_us` microseconds, `dollars` US dollars rounded to a millionth, `_share`
-and `coverage` shares of one rounded to six digits. Counts are exact.
+and `coverage` shares of one rounded to six digits; what is expected is in dollars of twelve digits.
+Counts are exact. An avoided call's latency is that of the mean completion, less a decision's.
 """
 
 from collections.abc import Iterable

@@ -108,8 +108,8 @@ class Tally:
 
     @property
     def decide_mean_us(self) -> float | None:
-        """The mean time of a decision in microseconds; None before the first row."""
-        return sum(self.decide_us) / len(self.decide_us) if self.decide_us else None
+        """The mean time of a decision, to a hundredth microsecond; None before the first row."""
+        return round(sum(self.decide_us) / len(self.decide_us), 2) if self.decide_us else None
 
     def report(self, registry: Registry) -> dict[str, JsonValue]:
         """Return R.json: the figures and the curve at 50 points."""

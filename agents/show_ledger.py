@@ -95,11 +95,10 @@ def _show_families(console: Console, document: Mapping[str, Any]) -> None:
         rows.append(document["families_beyond_limit"] | {"family": "(all beyond the limit)"})
     for row in rows:
         even, upkeep = row["broke_even_after_calls"], row["upkeep"]
+        kept = upkeep["dollars_reported"] + upkeep["dollars_estimated"]
+        money = f"${row['dollars_avoided_estimated']:.4f} avoided, ${kept:.4f} upkeep"
         table.add_row(
-            escape(
-                f"{row['family']}\n  {_spent(row)}; ${row['dollars_avoided_estimated']:.4f} avoided, "
-                f"${upkeep['dollars_reported'] + upkeep['dollars_estimated']:.4f} upkeep"
-            ),
+            escape(f"{row['family']}\n  {_spent(row)}; {money}"),
             str(row["answered"]),
             str(row["avoided"]),
             "not yet" if even is None else str(even),

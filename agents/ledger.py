@@ -16,7 +16,7 @@ A reply about a cluster belongs to the family whose artifact was compiled from o
 by the digest in the artifact's provenance; until there is one, and where there never is, it is
 spent without a family. Searches that call no model are counted, and cost no call.
 
-Memory is bounded by the limits below. Families beyond theirs share one account, without a
+Memory is bounded by `Limits`. Families beyond theirs share one account, without a
 break-even; skeletons beyond theirs are sampled (artifacts.economics); what else is beyond is
 forgotten, oldest first: then a recipe's family is not found, a question is estimated from its reply
 alone, and the estimate of an avoided call that is taken back from the call that was made instead.
@@ -61,11 +61,17 @@ TOPICS = ("matches", "fallbacks", "completions", "learning", "versions")
 SEARCH: Final = "inducer"
 """The teacher of recipes that calls no model."""
 
-MAX_FAMILIES: Final = 100_000
-MAX_WINDOWS: Final = 200
-MAX_TEACHERS: Final = 1_000
-MAX_RECENT: Final = 20_000
-"""Most answers, recipes, questions and clusters that are remembered, of each kind."""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Most of each kind that a ledger holds; `recent` are answers, recipes, questions, clusters."""
+
+    families: int = 100_000
+    skeletons: int = MAX_SKELETONS
+    windows: int = 200
+    teachers: int = 1_000
+    recent: int = 20_000
+
 
 _DECODED = frozenset(
     kind.__name__.encode()
@@ -92,12 +98,10 @@ _V = TypeVar("_V")
 
 @dataclass(slots=True)
 class Ledger:
-    """A fold of a log. `most_families` and `most_recent` are its limits."""
+    """A fold of a log, record by record, in the log's order."""
 
     trust: Trust = ANYONE
-    most_families: int = MAX_FAMILIES
-    most_recent: int = MAX_RECENT
-    most_windows: int = MAX_WINDOWS
+    limits: Limits = field(default_factory=Limits)
     accounts: dict[Key, Account] = field(default_factory=dict)
     others: Account = field(default_factory=Account)
     completions: Purse = field(default_factory=Purse)
@@ -105,7 +109,7 @@ class Ledger:
     recalls: Purse = field(default_factory=Purse)
     recipes: Purse = field(default_factory=Purse)
     searches: int = 0
-    skeletons: SkeletonCounts = field(default_factory=lambda: SkeletonCounts(MAX_SKELETONS))
+    skeletons: SkeletonCounts = field(init=False)
     windows: list[Window] = field(default_factory=lambda: [Window(0)])
     utterances: int = 0
     answered: int = 0
@@ -119,8 +123,12 @@ class Ledger:
     recent: dict[Key, int] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     taught_by: dict[str, tuple[Key, int]] = field(default_factory=dict)
+    awaited: dict[str, Key] = field(default_factory=dict)
     tries: dict[Key, Tries] = field(default_factory=dict)
     stretch: list[int] = field(default_factory=lambda: [0, 0])
+
+    def __post_init__(self) -> None:
+        self.skeletons = SkeletonCounts(self.limits.skeletons)
 
     def add(self, record: Record) -> None:
         """Take one record; those whose headers say enough are not decoded."""
@@ -212,7 +220,7 @@ class Ledger:
         """Return whether the teacher reports what calls cost, and nothing for this one."""
         if not said.tokens:
             return said.teacher in self.reporting
-        if len(self.reporting) < MAX_TEACHERS:
+        if len(self.reporting) < self.limits.teachers:
             self.reporting.add(said.teacher)
         return False
 
@@ -241,8 +249,10 @@ class Ledger:
                 account.calls = replace(account.calls, retries=account.calls.retries + 1)
                 account.settle()
         taught = len(event.taught) if event.method == "recipe" else 0
-        for recipe in event.recipes:
-            self._remember(self.taught_by, digest(recipe), (cluster, taught))
+        for recipe in map(digest, event.recipes):
+            self._remember(self.taught_by, recipe, (cluster, taught))
+            if (key := self.awaited.pop(recipe, None)) is not None:
+                self._taught(key, recipe)
 
     def _change(self, event: VersionChanged) -> None:
         if event.ordinal <= self.ordinal or verify(event, self.trust) is not None:
@@ -265,8 +275,13 @@ class Ledger:
             self._close_window()
 
     def _taught(self, key: Key, recipe: str | None) -> None:
-        """Give a family the replies that led to it."""
+        """Give a family the replies that led to it.
+
+        Where a log is merged by time, a version may come before a reply of the same millisecond.
+        """
         account = self._account(key)
+        if recipe is not None and recipe not in self.taught_by:
+            self._remember(self.awaited, recipe, key)
         cluster, lessons = self.taught_by.get(recipe or "", (None, 0))
         tries = self.tries.pop(cluster, Tries()) if cluster is not None else Tries()
         account.searches += tries.searches
@@ -289,7 +304,7 @@ class Ledger:
         last = self.windows.pop()
         if utterances:
             self.windows.append(Window(last.families, utterances, answered))
-        if len(self.windows) >= self.most_windows:
+        if len(self.windows) >= self.limits.windows:
             self.windows = merged(self.windows)
         self.windows.append(Window(len(self.serving)))
         self.stretch = [0, 0]
@@ -308,7 +323,7 @@ class Ledger:
     def _account(self, key: Key) -> Account:
         account = self.accounts.get(key)
         if account is None:
-            if len(self.accounts) >= self.most_families:
+            if len(self.accounts) >= self.limits.families:
                 return self.others
             account = self.accounts[key] = Account()
         return account
@@ -316,7 +331,7 @@ class Ledger:
     def _remember(self, memory: dict[_K, _V], key: _K, value: _V) -> None:
         memory.pop(key, None)
         memory[key] = value
-        if len(memory) > self.most_recent:
+        if len(memory) > self.limits.recent:
             del memory[next(iter(memory))]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agents.ledger import Ledger
+from agents.ledger import Ledger, Limits
 from agents.ledger_document import DecideTime, ledger_document, total_calls
 from agents.teachers.estimate import estimated
 from artifacts.economics import Calls, Window
@@ -115,8 +115,8 @@ def record(event: Event, offset: int) -> Record:
     return Record(out.topic, 0, offset, offset, out.key, out.headers, out.value, out.timestamp)
 
 
-def folded(events: Sequence[Event], **limits: int) -> Ledger:
-    found = Ledger(ANYONE, **limits)
+def folded(events: Sequence[Event], limits: Limits | None = None) -> Ledger:
+    found = Ledger(ANYONE, limits or Limits())
     for offset, event in enumerate(events):
         found.add(record(event, offset))
     return found
@@ -127,6 +127,12 @@ LEARNED = (asked(1), reply(1, "inducer", RECIPE), stage(1, "shadow", recipe=RECI
 # events → the family's calls, N* with one lesson, N* with all
 FAMILIES: dict[str, tuple[Sequence[Event], Calls, int | None, int | None]] = {
     "learned-and-not-used": (LEARNED, Calls(taught=3), None, None),
+    "merged-by-time-the-version-came-first": (
+        (LEARNED[2], LEARNED[0], LEARNED[1], answer()), Calls(1, 3), 1, None,
+    ),
+    "learned-by-a-model-and-the-version-came-first": (
+        (LEARNED[2], asked(1), reply(1, "m", RECIPE)), Calls(0, 3, recipe_calls=1), None, None,
+    ),
     "one-answer": ((*LEARNED, answer()), Calls(1, 3), 1, None),
     "as-many-answers-as-lessons": ((*LEARNED, *(answer(n) for n in range(4))), Calls(4, 3), 1, 3),
     "the-first-answer-was-audited": ((*LEARNED, answer(), audit()), Calls(1, 3, 1), None, None),
@@ -256,7 +262,7 @@ def test_beyond_its_limits_a_ledger_keeps_the_totals() -> None:
     events: list[Event] = []
     for number in range(12):
         events += [stage(number + 1, "live", f"f{number}"), answer(number, f"f{number}")]
-    found = folded(events, most_families=5, most_recent=3, most_windows=4)
+    found = folded(events, Limits(families=5, recent=3, windows=4))
     assert (len(found.accounts), len(found.recent)) == (5, 3)
     assert found.others.calls == Calls(answered=7)
     assert total_calls(found) == Calls(answered=12)

@@ -42,7 +42,7 @@ def _show_totals(console: Console, document: Mapping[str, Any]) -> None:
         f"({_percent(document['coverage'])}); saving {_percent(document['saving'])} of the calls; "
         f"{calls['taught']} completions taught, {document['searches']} searches called no model.\n"
         f"{even['broke_even']} of {even['families']} families have broken even"
-        + (f", half of them within {even['median_calls']} calls" if even["broke_even"] else "")
+        + (f" (median N* {even['median_calls']} calls)" if even["broke_even"] else "")
         + f"; {even['broke_even_with_all_lessons']} with every completion that taught them.",
         highlight=False,
     )
@@ -75,19 +75,28 @@ def _show_costs(console: Console, document: Mapping[str, Any]) -> None:
 
 
 def _show_points(console: Console, document: Mapping[str, Any]) -> None:
-    """Print about twelve of the windows, evenly chosen, the last one always."""
-    points = document["coverage_by_families"]
-    step = max(1, -(-len(points) // _POINTS_SHOWN))
+    """Print the windows, put together to about twelve of at least a twelfth of the utterances."""
+    least = document["utterances"] / _POINTS_SHOWN
     table = Table("families serving", "utterances", "coverage", box=None, pad_edge=False)
-    for point in points[::-1][::step][::-1]:
-        table.add_row(str(point["families"]), str(point["utterances"]), _percent(point["coverage"]))
+    points = document["coverage_by_families"]
+    first, utterances, answered = points[0]["families"], 0, 0.0
+    for number, point in enumerate(points, 1):
+        if not utterances:
+            first = point["families"]
+        utterances += point["utterances"]
+        answered += point["coverage"] * point["utterances"]
+        if utterances and (utterances >= least or number == len(points)):
+            last = point["families"]
+            shown = str(last) if first == last else f"{first} to {last}"
+            table.add_row(shown, str(utterances), _percent(answered / utterances))
+            utterances, answered = 0, 0.0
     console.print(table)
 
 
 def _show_families(console: Console, document: Mapping[str, Any]) -> None:
     """Print the families that answered, or had calls made for them; say how many did neither."""
     table = Table(box=None, pad_edge=False)
-    table.add_column("family, and the calls that went into it", overflow="fold")
+    table.add_column("family\n  calls spent; $ avoided − $ upkeep", overflow="fold")
     for name in ("answered", "avoided", "broke even\nafter calls"):
         table.add_column(name, justify="right")
     rows = [row for row in document["families"] if row["answered"] or row["upkeep"]["calls"]]
@@ -96,7 +105,7 @@ def _show_families(console: Console, document: Mapping[str, Any]) -> None:
     for row in rows:
         even, upkeep = row["broke_even_after_calls"], row["upkeep"]
         kept = upkeep["dollars_reported"] + upkeep["dollars_estimated"]
-        money = f"${row['dollars_avoided_estimated']:.4f} avoided, ${kept:.4f} upkeep"
+        money = f"${row['dollars_avoided_estimated']:.4f} − ${kept:.4f}"
         table.add_row(
             escape(f"{row['family']}\n  {_spent(row)}; {money}"),
             str(row["answered"]),

@@ -19,13 +19,15 @@ from artifacts.grammar.kinds import KINDS_VERSION, kind_of
 from artifacts.grammar.lexer import LEXER_VERSION, Tokens
 from artifacts.grammar.nfa import (
     Bindings,
-    GrammarTooLarge,
+    MAX_POSITIONS,
     Nfa,
     TooManyReadings,
     compile_nfa,
     readings,
 )
-from artifacts.grammar.syntax import Node, required_keys, slot_conflicts, slots
+from artifacts.grammar.profile import Profile, profile, size
+from artifacts.grammar.rows import Rows
+from artifacts.grammar.syntax import Node, core, required_keys, slot_conflicts, slots
 from artifacts.grammar.unicode14 import UNICODE_VERSION
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed, Run, compile_program
@@ -36,6 +38,8 @@ from artifacts.values import Json, canonical_json
 
 ARTIFACT_FORMAT = 1
 MAX_SLOTS = 64
+MAX_AUTOMATA = 16_384
+"""Automata that are kept, those last used: each takes ten times the room of a profile."""
 TABLES: Mapping[str, Json] = {
     "comparators": COMPARATORS_VERSION,
     "kinds": KINDS_VERSION,
@@ -60,12 +64,26 @@ class Artifact:
     digest: str
     document: Mapping[str, Json]
     grammar: Node
-    nfa: Nfa
+    profile: Profile
     program: Program
     run: Run
     cost_bound: CostBound
     comparator: str
-    required: frozenset[str]
+
+    @property
+    def rows(self) -> Rows:
+        """The automaton as it is run, made when it is first asked for and perhaps again later."""
+        return _rows(self)
+
+    @property
+    def nfa(self) -> Nfa:
+        """The automaton of the grammar."""
+        return _rows(self).nfa
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The token keys that occur in every text of the grammar."""
+        return self.profile.required
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -75,13 +93,13 @@ class Artifact:
     @property
     def open_slot_names(self) -> tuple[str, ...]:
         """The names of the slots whose values cannot be listed."""
-        closed = {slot.name for slot in self.nfa.slots if kind_of(slot).closed}
+        closed = {slot.name for slot in slots(self.grammar) if kind_of(slot).closed}
         return tuple(name for name in self.slot_names if name not in closed)
 
     @property
     def is_slotless(self) -> bool:
         """Whether a plain cache of texts would answer the same."""
-        return not self.nfa.slots
+        return next(slots(self.grammar), None) is None
 
     @property
     def name(self) -> str:
@@ -101,8 +119,16 @@ class Artifact:
         return tuple(Reading(bindings, self.run(bindings)) for bindings in found)
 
 
-def check_grammar(grammar: Node, place: str) -> Nfa | tuple[Problem, ...]:
-    """Return the automaton of a grammar that may serve, or everything that forbids it."""
+@lru_cache(maxsize=MAX_AUTOMATA)
+def _rows(artifact: Artifact) -> Rows:
+    return Rows(compile_nfa(artifact.grammar))
+
+
+def check_grammar(grammar: Node, place: str) -> Profile | tuple[Problem, ...]:
+    """Return the profile of a grammar that may serve, or everything that forbids it.
+
+    No automaton is made: its size is told by the tree.
+    """
     problems = [
         Problem("slot-conflict", place, f"slot {name!r} has two kinds, or two values on one path")
         for name in dict.fromkeys(slot_conflicts(grammar))
@@ -116,14 +142,15 @@ def check_grammar(grammar: Node, place: str) -> Nfa | tuple[Problem, ...]:
         problems.append(
             Problem("no-required-literal", place, "some texts of the grammar share no literal")
         )
-    try:
-        nfa = compile_nfa(grammar)
-    except GrammarTooLarge as error:
-        problems.append(Problem("grammar-too-large", place, str(error)))
+    positions = size(core(grammar))
+    if positions > MAX_POSITIONS:
+        message = f"the grammar needs {positions} positions; the limit is {MAX_POSITIONS}"
+        problems.append(Problem("grammar-too-large", place, message))
         return tuple(problems)
-    if nfa.nullable:
+    found = profile(grammar)
+    if not found.least:
         problems.append(Problem("grammar-nullable", place, "the empty text is in the grammar"))
-    return tuple(problems) or nfa
+    return tuple(problems) or found
 
 
 def load_artifact(document: Json) -> Artifact | tuple[Problem, ...]:
@@ -161,20 +188,19 @@ def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
     comparator = document.get("comparator")
     if not isinstance(comparator, str) or comparator not in COMPARATORS:
         return (Problem("unknown-comparator", "artifact.comparator", f"{comparator!r}"),)
-    nfa = check_grammar(grammar, "artifact.grammar")
-    if isinstance(nfa, tuple):
-        return nfa
-    bound = check(program, {slot.name: kind_of(slot).type for slot in nfa.slots})
+    found = check_grammar(grammar, "artifact.grammar")
+    if isinstance(found, tuple):
+        return found
+    bound = check(program, {slot.name: kind_of(slot).type for slot in slots(grammar)})
     if isinstance(bound, tuple):
         return bound
     return Artifact(
         hashlib.sha256(canonical).hexdigest(),
         document,
         grammar,
-        nfa,
+        found,
         program,
         compile_program(program),
         bound,
         comparator,
-        required_keys(grammar),
     )

@@ -1,0 +1,297 @@
+"""Profiles: what every text of a grammar has in common, read off the tree before any automaton.
+
+An automaton takes a hundred times as long to make as a profile and ten times its room, and nearly
+all families of an index are never met by an utterance that could be theirs. So a family is filed
+and refused by its profile, and compiled when a text passes it.
+
+All parts of a profile are necessary, none is sufficient: a grammar with phrases or restrictions is
+described by more texts than it has. Blanks are not counted: a space run may stand for two blanks
+of the grammar, or at an end for none.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from msgspec import Struct
+
+from artifacts.grammar.kinds import kind_of
+from artifacts.grammar.lexer import TokenClass, token_class
+from artifacts.grammar.syntax import (
+    Alternatives,
+    Grammar,
+    Literal,
+    Node,
+    Repeat,
+    Restricted,
+    Sequence,
+    Slot,
+    TokenOf,
+    core,
+)
+
+ENDLESS = 1 << 30
+"""The most tokens of a grammar with an unbounded slot."""
+MAX_HEADS = 64
+"""Keys of which one must occur; longer lists are not kept."""
+_COPIES = 3
+"""Copies of a repeated part that can hold any of the two first or last tokens, and one more."""
+
+Keys = frozenset[str]
+"""Token keys; classes of tokens are capitals, which no folded key has."""
+_NONE: Keys = frozenset()
+CLASS_MARKS: dict[TokenClass, str] = {"letters": "L", "digits": "D", "mark": "M", "space": "S"}
+_MARK_KEYS = {cls: frozenset({mark}) for cls, mark in CLASS_MARKS.items()}
+
+
+class Profile(Struct, frozen=True, gc=False):
+    """What all texts of a grammar have in common.
+
+    `required` occur in each, and one of `heads`, if any are told: those of an alternative. Each has `least` to `most`
+    tokens besides blanks; the first of them is in `first`, the one after it in `second`; the last
+    is in `last`, the one before it in `before`. `names` are the keys that the automaton tells from
+    others of their class; no text has a token that is neither one of them nor of `classes`.
+    """
+
+    required: Keys
+    heads: Keys
+    least: int
+    most: int
+    first: Keys
+    second: Keys
+    last: Keys
+    before: Keys
+    names: tuple[Keys, ...]
+    classes: Keys
+
+    def may_have(self, key: str) -> bool:
+        """Return whether a text of the grammar may have this token."""
+        return mark_of(key) in self.classes or any(key in names for names in self.names)
+
+
+class _Marks(dict[str, str]):
+    """The class of a token by its first character, as a capital."""
+
+    def __missing__(self, character: str) -> str:
+        return CLASS_MARKS[token_class(character)]
+
+
+MARKS = _Marks({chr(code): CLASS_MARKS[token_class(chr(code))] for code in range(128)})
+
+
+def mark_of(key: str) -> str:
+    """Return the class of a token as a capital.
+
+    >>> mark_of("uid"), mark_of("42"), mark_of("=")
+    ('L', 'D', 'M')
+    """
+    return MARKS[key[0]]
+
+
+class _Part(Struct, gc=False):
+    """A profile in the making, and whether the part may have no token, or a single one."""
+
+    required: Keys = _NONE
+    heads: Keys = _NONE
+    least: int = 0
+    most: int = 0
+    empty: bool = True
+    single: bool = False
+    first: Keys = _NONE
+    second: Keys = _NONE
+    last: Keys = _NONE
+    before: Keys = _NONE
+    names: tuple[Keys, ...] = ()
+    classes: Keys = _NONE
+
+
+_EMPTY = _Part()
+
+
+def profile(grammar: Grammar) -> Profile:
+    """Return the profile of a grammar.
+
+    >>> from artifacts.grammar.textform import parse_grammar
+    >>> found = profile(parse_grammar("[please ](dim|light) the {r=hall|bath} to {n:integer}"))
+    >>> sorted(found.required), sorted(found.heads), found.least, found.most
+    (['the', 'to'], ['bath', 'hall'], 5, 7)
+    >>> sorted(found.first), sorted(found.last)
+    (['dim', 'light', 'please'], ['D'])
+    """
+    part = _part(core(grammar))
+    required, least, most = part.required, part.least, part.most
+    names = part.names
+    while isinstance(grammar, Restricted):
+        by = profile(grammar.by)
+        names += by.names
+        if grammar.keep:
+            required, least = required | by.required, max(least, by.least)
+            most = min(most, by.most)
+        grammar = grammar.part
+    heads = part.heads if part.heads.isdisjoint(required) else _NONE
+    return Profile(
+        required, heads, least, most, part.first, part.second, part.last, part.before,
+        names, part.classes,
+    )  # fmt: skip
+
+
+def size(node: Node) -> int:
+    """Return how many positions the automaton of a tree has."""
+    match node:
+        case Literal(keys):
+            return len(keys)
+        case TokenOf():
+            return 1
+        case Slot():
+            return _slot_size(Slot("", node.kind, node.values, node.without, node.phrase))
+        case Sequence(parts) | Alternatives(parts):
+            return sum(map(size, parts))
+        case Repeat(part, low, high):
+            return size(part) * (low + 1 if high is None else high)
+
+
+@lru_cache(maxsize=4096)
+def _slot_size(slot: Slot) -> int:
+    return size(kind_of(slot).tokens)
+
+
+def _part(node: Node) -> _Part:
+    match node:
+        case Literal(keys):
+            return _literal(keys)
+        case Slot():
+            return _slot(Slot("", node.kind, node.values, node.without, node.phrase))
+        case Sequence(parts):
+            whole = _EMPTY
+            for part in parts:
+                whole = _then(whole, _part(part))
+            return whole
+        case Alternatives(options):
+            return _either([_part(option) for option in options])
+        case Repeat(part, low, high):
+            return _repeated(_part(part), low, high)
+        case TokenOf(keys, classes, excluded):
+            if keys == {" "}:
+                return _EMPTY
+            return _token(keys - {" "}, classes, excluded)
+
+
+@lru_cache(maxsize=8192)
+def _literal(keys: tuple[str, ...]) -> _Part:
+    tokens = tuple(key for key in keys if key != " ")
+    if not tokens:
+        return _EMPTY
+    required, count = frozenset(tokens), len(tokens)
+    return _Part(
+        required, _NONE, count, count, False, count == 1,
+        frozenset(tokens[:1]), frozenset(tokens[1:2]),
+        frozenset(tokens[-1:]), frozenset(tokens[-2:-1]),
+        (required,),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _slot(slot: Slot) -> _Part:
+    part = _part(kind_of(slot).tokens)
+    names = _NONE.union(*part.names)
+    return _Part(
+        part.required, part.heads, part.least, part.most, part.empty, part.single,
+        part.first, part.second, part.last, part.before, (names,), part.classes,
+    )  # fmt: skip
+
+
+def _token(keys: Keys, classes: Iterable[TokenClass], excluded: Keys) -> _Part:
+    marks = _NONE.union(*(_MARK_KEYS[cls] for cls in classes if cls != "space"))
+    may_be_blank = "space" in classes
+    first = keys | marks
+    return _Part(
+        keys if len(keys) == 1 and not marks and not may_be_blank else _NONE,
+        keys if not marks and not may_be_blank and 1 < len(keys) <= MAX_HEADS else _NONE,
+        0 if may_be_blank else 1, 1, may_be_blank, True, first, _NONE, first, _NONE,
+        (keys | excluded,), marks,
+    )  # fmt: skip
+
+
+def _then(left: _Part, right: _Part) -> _Part:
+    if left is _EMPTY:
+        return right
+    if right is _EMPTY:
+        return left
+    second, before = left.second, right.before
+    if left.single:
+        second = second | right.first
+    if left.empty:
+        second = second | right.second
+    if right.single:
+        before = before | left.last
+    if right.empty:
+        before = before | left.before
+    return _Part(
+        left.required | right.required,
+        _sharper(left.heads, right.heads),
+        left.least + right.least,
+        min(left.most + right.most, ENDLESS),
+        left.empty and right.empty,
+        (left.single and right.empty) or (left.empty and right.single),
+        left.first | right.first if left.empty else left.first,
+        second,
+        right.last | left.last if right.empty else right.last,
+        before,
+        left.names + right.names,
+        left.classes | right.classes,
+    )
+
+
+def _sharper(left: Keys, right: Keys) -> Keys:
+    """Return the better one of two lists of heads: that of fewer keys, then of longer ones."""
+    if not left or not right:
+        return left or right
+    if len(left) == len(right):
+        return max(left, right, key=lambda keys: (min(map(len, keys)), sorted(keys)))
+    return left if len(left) < len(right) else right
+
+
+def _either(options: list[_Part]) -> _Part:
+    if not options:
+        return _EMPTY
+    choices = [_one_of(option) for option in options]
+    heads = _NONE.union(*choices) if all(choices) else _NONE
+    if len(heads) > MAX_HEADS:
+        heads = _NONE
+    return _Part(
+        frozenset.intersection(*(option.required for option in options)),
+        heads,
+        min(option.least for option in options),
+        max(option.most for option in options),
+        any(option.empty for option in options),
+        any(option.single for option in options),
+        _NONE.union(*(option.first for option in options)),
+        _NONE.union(*(option.second for option in options)),
+        _NONE.union(*(option.last for option in options)),
+        _NONE.union(*(option.before for option in options)),
+        (_NONE.union(*(names for option in options for names in option.names)),),
+        _NONE.union(*(option.classes for option in options)),
+    )
+
+
+def _one_of(part: _Part) -> Keys:
+    """Return keys of which one is in every text: a single required one where there is one."""
+    if part.required:
+        return frozenset({max(part.required, key=lambda key: (len(key), key))})
+    return part.heads
+
+
+def _repeated(part: _Part, low: int, high: int | None) -> _Part:
+    if high == 0 or part is _EMPTY:
+        return _EMPTY
+    copies = _COPIES if high is None else min(high, _COPIES)
+    whole = _EMPTY
+    for number in range(copies):
+        whole = _then(whole, part if number < low else _either([part, _EMPTY]))
+    return _Part(
+        part.required if low else _NONE,
+        part.heads if low else _NONE,
+        part.least * low,
+        ENDLESS if high is None else min(part.most * high, ENDLESS),
+        whole.empty, whole.single, whole.first, whole.second, whole.last, whole.before,
+        part.names, part.classes,
+    )  # fmt: skip

@@ -15,16 +15,19 @@ and one more family costs what changed, not what exists.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
 from immutables import Map
 from msgspec import Struct
 
 from artifacts.grammar.lexer import Tokens
-from artifacts.grammar.profile import MARKS, Profile
+from artifacts.grammar.profile import MARK_NAMES, MARKS, Profile, mark_of
 
 MAX_FLAT = 6
 """Filings under one token that are tried one by one; more are divided by a second token."""
+MAX_ENDS = 4
+"""First or last tokens under each of which an item is filed."""
 
 
 class Indexed(Protocol):
@@ -122,6 +125,28 @@ def _rarity(count: int, token: str) -> tuple[int, int, str]:
     return count, -len(token), token
 
 
+Ends = Map[str, Map[tuple[str, int], Item]]
+
+
+def _ends(keys: frozenset[str]) -> Iterable[str]:
+    """Return under what an item with these first or last tokens is filed: many are one."""
+    return keys if len(keys) <= MAX_ENDS else ("",)
+
+
+def _at_ends(ends: "Ends[Item]", keys: frozenset[str], item: Item) -> "Ends[Item]":
+    for key in _ends(keys):
+        held: Map[tuple[str, int], Item] = ends.get(key) or Map()
+        ends = ends.set(key, held.set(item.key, item))
+    return ends
+
+
+def _off_ends(ends: "Ends[Item]", keys: frozenset[str], item: Item) -> "Ends[Item]":
+    for key in _ends(keys):
+        held = ends[key].delete(item.key)
+        ends = ends.set(key, held) if held else ends.delete(key)
+    return ends
+
+
 @dataclass(frozen=True, slots=True)
 class Index(Generic[Item]):
     """Postings by token, and the tokens under which each item is filed, by its key.
@@ -135,6 +160,10 @@ class Index(Generic[Item]):
     filed: Map[tuple[str, int], tuple[Item, tuple[str, ...]]] = field(default_factory=Map)
     required: Map[str, int] = field(default_factory=Map)
     """How many items require each token, or have it among their heads."""
+    opening: "Ends[Item]" = field(default_factory=Map)
+    """Items by each token, or class of tokens, that may be the first."""
+    closing: "Ends[Item]" = field(default_factory=Map)
+    """And by each that may be the last."""
     ever: set[str] = field(default_factory=set, compare=False, repr=False)
 
     def with_item(self, item: Item) -> "Index[Item]":
@@ -158,6 +187,8 @@ class Index(Generic[Item]):
             postings,
             base.filed.set(item.key, (item, tokens)),
             required.update({key: count + 1 for key, count in counts.items()}),
+            _at_ends(base.opening, profile.first, item),
+            _at_ends(base.closing, profile.last, item),
             self.ever,
         )
 
@@ -175,7 +206,14 @@ class Index(Generic[Item]):
         for token in item.profile.required | item.profile.heads:
             count = required[token] - 1
             required = required.set(token, count) if count else required.delete(token)
-        return Index(postings, self.filed.delete(key), required, self.ever)
+        return Index(
+            postings,
+            self.filed.delete(key),
+            required,
+            _off_ends(self.opening, item.profile.first, item),
+            _off_ends(self.closing, item.profile.last, item),
+            self.ever,
+        )
 
     def candidates(self, tokens: Tokens) -> list[Item]:
         """Return the items whose profile the utterance has, each once, in no fixed order."""
@@ -214,3 +252,76 @@ class Index(Generic[Item]):
             and (last in filing.last or closing in filing.last)
         ]
         return found if len(found) < 2 else list(dict.fromkeys(found))
+
+    def beside(self, wanted: Profile, most: int) -> tuple[list[Item], int]:
+        """Return the items that may share a text with a grammar of this profile.
+
+        At most `most` are looked at, and how many were not is told, too.
+        """
+        looked_at = most
+        ends = [
+            [ends[key] for key in {*keys, *map(mark_of, keys), ""} if key in ends]
+            for ends, keys in ((self.opening, wanted.first), (self.closing, wanted.last))
+            if keys.isdisjoint(MARK_NAMES)
+        ]
+        near = _Near(wanted)
+        found: dict[tuple[str, int], Item] = {}
+        if not ends:  # anything may open and close such a text
+            for key, (item, _) in islice(self.filed.items(), most):
+                if near.may_meet(item.profile):
+                    found[key] = item
+            return list(found.values()), max(0, len(self.filed) - most)
+        fewest = min(ends, key=lambda held: sum(map(len, held)))
+        for held in fewest:
+            for key, item in islice(held.items(), most):
+                if near.may_meet(item.profile):
+                    found[key] = item
+            most = max(0, most - len(held))
+        return list(found.values()), max(0, sum(map(len, fewest)) - looked_at)
+
+
+class _Near:
+    """A profile, ready to be laid beside many."""
+
+    __slots__ = ("last", "names", "openings", "profile")
+
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
+        self.names = frozenset().union(*profile.names)
+        self.openings = [
+            ([_Beside(keys) for keys in tokens], more) for tokens, more in profile.openings
+        ]
+        self.last = _Beside(profile.last)
+
+    def may_meet(self, other: Profile) -> bool:
+        """Return False only if no text has both profiles."""
+        own = self.profile
+        if own.least > other.most or other.least > own.most or not self.last.meets(other.last):
+            return False
+        if not any(
+            (len(ours) == len(theirs) or (more if len(ours) < len(theirs) else further))
+            and all(map(_Beside.meets, ours, theirs))
+            for ours, more in self.openings
+            for theirs, further in other.openings
+        ):
+            return False
+        for key in other.required:
+            if key not in self.names and mark_of(key) not in own.classes:
+                return False
+        return all(map(other.may_have, own.required))
+
+
+class _Beside:
+    """What one token may be, ready to be laid beside what another may be."""
+
+    __slots__ = ("marks", "wider")
+
+    def __init__(self, keys: frozenset[str]) -> None:
+        self.wider = keys | {mark_of(key) for key in keys}
+        self.marks = keys & MARK_NAMES
+
+    def meets(self, keys: frozenset[str]) -> bool:
+        """Return False only if no token is both."""
+        if not self.wider.isdisjoint(keys):
+            return True
+        return bool(self.marks) and not self.marks.isdisjoint(map(mark_of, keys))

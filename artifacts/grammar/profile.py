@@ -31,24 +31,29 @@ from artifacts.grammar.syntax import (
 
 ENDLESS = 1 << 30
 """The most tokens of a grammar with an unbounded slot."""
-MAX_HEADS = 64
+MAX_HEADS = 16
 """Keys of which one must occur; longer lists are not kept."""
-_COPIES = 3
-"""Copies of a repeated part that can hold any of the two first or last tokens, and one more."""
+MAX_OPENING = 6
+"""Tokens of the longest opening."""
+MAX_OPENINGS = 6
+"""Openings that are told apart; of a part with more, less is told."""
 
 Keys = frozenset[str]
+Opening = tuple[tuple[frozenset[str], ...], bool]
+"""What the first tokens of some texts may be, one after the other, and whether more may follow."""
 """Token keys; classes of tokens are capitals, which no folded key has."""
 _NONE: Keys = frozenset()
 CLASS_MARKS: dict[TokenClass, str] = {"letters": "L", "digits": "D", "mark": "M", "space": "S"}
 _MARK_KEYS = {cls: frozenset({mark}) for cls, mark in CLASS_MARKS.items()}
+MARK_NAMES: Keys = frozenset(CLASS_MARKS.values())
 
 
 class Profile(Struct, frozen=True, gc=False):
     """What all texts of a grammar have in common.
 
     `required` occur in each, and one of `heads`, if any are told: those of an alternative. Each has `least` to `most`
-    tokens besides blanks; the first of them is in `first`, the one after it in `second`; the last
-    is in `last`, the one before it in `before`. `names` are the keys that the automaton tells from
+    tokens besides blanks; the first of them is in `first`, the last is in `last`, and they start as
+    one of `openings` does. `names` are the keys that the automaton tells from
     others of their class; no text has a token that is neither one of them nor of `classes`.
     """
 
@@ -57,9 +62,8 @@ class Profile(Struct, frozen=True, gc=False):
     least: int
     most: int
     first: Keys
-    second: Keys
     last: Keys
-    before: Keys
+    openings: tuple[Opening, ...]
     names: tuple[Keys, ...]
     classes: Keys
 
@@ -79,27 +83,25 @@ MARKS = _Marks({chr(code): CLASS_MARKS[token_class(chr(code))] for code in range
 
 
 def mark_of(key: str) -> str:
-    """Return the class of a token as a capital.
+    """Return the class of a token as a capital; a capital is its own.
 
     >>> mark_of("uid"), mark_of("42"), mark_of("=")
     ('L', 'D', 'M')
     """
-    return MARKS[key[0]]
+    return key if key in MARK_NAMES else MARKS[key[0]]
 
 
 class _Part(Struct, gc=False):
-    """A profile in the making, and whether the part may have no token, or a single one."""
+    """A profile in the making, and whether the part may have no token."""
 
     required: Keys = _NONE
     heads: Keys = _NONE
     least: int = 0
     most: int = 0
     empty: bool = True
-    single: bool = False
     first: Keys = _NONE
-    second: Keys = _NONE
     last: Keys = _NONE
-    before: Keys = _NONE
+    openings: tuple[Opening, ...] = (((), False),)
     names: tuple[Keys, ...] = ()
     classes: Keys = _NONE
 
@@ -129,7 +131,7 @@ def profile(grammar: Grammar) -> Profile:
         grammar = grammar.part
     heads = part.heads if part.heads.isdisjoint(required) else _NONE
     return Profile(
-        required, heads, least, most, part.first, part.second, part.last, part.before,
+        required, heads, least, most, part.first, part.last, part.openings,
         names, part.classes,
     )  # fmt: skip
 
@@ -182,9 +184,8 @@ def _literal(keys: tuple[str, ...]) -> _Part:
         return _EMPTY
     required, count = frozenset(tokens), len(tokens)
     return _Part(
-        required, _NONE, count, count, False, count == 1,
-        frozenset(tokens[:1]), frozenset(tokens[1:2]),
-        frozenset(tokens[-1:]), frozenset(tokens[-2:-1]),
+        required, _NONE, count, count, False, frozenset(tokens[:1]), frozenset(tokens[-1:]),
+        ((tuple(frozenset({key}) for key in tokens[:MAX_OPENING]), count > MAX_OPENING),),
         (required,),
     )  # fmt: skip
 
@@ -193,9 +194,12 @@ def _literal(keys: tuple[str, ...]) -> _Part:
 def _slot(slot: Slot) -> _Part:
     part = _part(kind_of(slot).tokens)
     names = _NONE.union(*part.names)
+    openings = part.openings
+    if len(openings) > 1:
+        openings = (((), True),) if part.empty else (((part.first,), True),)
     return _Part(
-        part.required, part.heads, part.least, part.most, part.empty, part.single,
-        part.first, part.second, part.last, part.before, (names,), part.classes,
+        part.required, part.heads, part.least, part.most, part.empty,
+        part.first, part.last, openings, (names,), part.classes,
     )  # fmt: skip
 
 
@@ -206,8 +210,8 @@ def _token(keys: Keys, classes: Iterable[TokenClass], excluded: Keys) -> _Part:
     return _Part(
         keys if len(keys) == 1 and not marks and not may_be_blank else _NONE,
         keys if not marks and not may_be_blank and 1 < len(keys) <= MAX_HEADS else _NONE,
-        0 if may_be_blank else 1, 1, may_be_blank, True, first, _NONE, first, _NONE,
-        (keys | excluded,), marks,
+        0 if may_be_blank else 1, 1, may_be_blank, first, first,
+        (((first,), False), *((((), False),) if may_be_blank else ())), (keys | excluded,), marks,
     )  # fmt: skip
 
 
@@ -216,29 +220,40 @@ def _then(left: _Part, right: _Part) -> _Part:
         return right
     if right is _EMPTY:
         return left
-    second, before = left.second, right.before
-    if left.single:
-        second = second | right.first
-    if left.empty:
-        second = second | right.second
-    if right.single:
-        before = before | left.last
-    if right.empty:
-        before = before | left.before
     return _Part(
         left.required | right.required,
         _sharper(left.heads, right.heads),
         left.least + right.least,
         min(left.most + right.most, ENDLESS),
         left.empty and right.empty,
-        (left.single and right.empty) or (left.empty and right.single),
         left.first | right.first if left.empty else left.first,
-        second,
         right.last | left.last if right.empty else right.last,
-        before,
+        _continued(left.openings, right.openings),
         left.names + right.names,
         left.classes | right.classes,
     )
+
+
+def _continued(left: tuple[Opening, ...], right: tuple[Opening, ...]) -> tuple[Opening, ...]:
+    found: dict[Opening, None] = {}
+    for start, more in left:
+        if more or len(start) == MAX_OPENING:
+            found[start, True] = None
+            continue
+        for rest, further in right:
+            whole = start + rest
+            found[whole[:MAX_OPENING], further or len(whole) > MAX_OPENING] = None
+    return _bounded(tuple(found))
+
+
+def _bounded(openings: tuple[Opening, ...]) -> tuple[Opening, ...]:
+    """Return at most `MAX_OPENINGS`, by telling less of what comes late."""
+    most = MAX_OPENING
+    while len(openings) > MAX_OPENINGS:
+        most -= 1
+        cut = ((tokens[:most], more or len(tokens) > most) for tokens, more in openings)
+        openings = tuple(dict.fromkeys(cut))
+    return openings
 
 
 def _sharper(left: Keys, right: Keys) -> Keys:
@@ -263,14 +278,25 @@ def _either(options: list[_Part]) -> _Part:
         min(option.least for option in options),
         max(option.most for option in options),
         any(option.empty for option in options),
-        any(option.single for option in options),
         _NONE.union(*(option.first for option in options)),
-        _NONE.union(*(option.second for option in options)),
         _NONE.union(*(option.last for option in options)),
-        _NONE.union(*(option.before for option in options)),
+        _any_opening(options),
         (_NONE.union(*(names for option in options for names in option.names)),),
         _NONE.union(*(option.classes for option in options)),
     )
+
+
+def _any_opening(options: list[_Part]) -> tuple[Opening, ...]:
+    singles = [o.openings[0][0][0] for o in options if _is_one_token(o.openings)]
+    found: dict[Opening, None] = {((_NONE.union(*singles),), False): None} if singles else {}
+    for option in options:
+        if not _is_one_token(option.openings):
+            found |= dict.fromkeys(option.openings)
+    return _bounded(tuple(found))
+
+
+def _is_one_token(openings: tuple[Opening, ...]) -> bool:
+    return len(openings) == 1 and len(openings[0][0]) == 1 and not openings[0][1]
 
 
 def _one_of(part: _Part) -> Keys:
@@ -283,15 +309,17 @@ def _one_of(part: _Part) -> Keys:
 def _repeated(part: _Part, low: int, high: int | None) -> _Part:
     if high == 0 or part is _EMPTY:
         return _EMPTY
-    copies = _COPIES if high is None else min(high, _COPIES)
-    whole = _EMPTY
-    for number in range(copies):
-        whole = _then(whole, part if number < low else _either([part, _EMPTY]))
+    if high == 1:
+        start = part if low else _either([_EMPTY, part])
+    elif low:
+        start = _then(part, _Part(openings=(((), True),)))
+    else:
+        start = _Part(openings=_bounded((*part.openings, ((), False))))
+        start.openings = tuple((tokens, bool(tokens)) for tokens, _ in start.openings)
     return _Part(
         part.required if low else _NONE,
         part.heads if low else _NONE,
         part.least * low,
         ENDLESS if high is None else min(part.most * high, ENDLESS),
-        whole.empty, whole.single, whole.first, whole.second, whole.last, whole.before,
-        part.names, part.classes,
+        part.empty or not low, part.first, part.last, start.openings, part.names, part.classes,
     )  # fmt: skip

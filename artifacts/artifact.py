@@ -17,17 +17,19 @@ from artifacts.comparators import COMPARATORS, COMPARATORS_VERSION
 from artifacts.grammar.jsonform import grammar_from_json
 from artifacts.grammar.kinds import KINDS_VERSION, kind_of
 from artifacts.grammar.lexer import LEXER_VERSION, Tokens
-from artifacts.grammar.nfa import (
-    Bindings,
-    MAX_POSITIONS,
-    Nfa,
-    TooManyReadings,
-    compile_nfa,
-    readings,
-)
-from artifacts.grammar.profile import Profile, profile, size
+from artifacts.grammar.limits import grammar_fault
+from artifacts.grammar.nfa import Bindings, Nfa, TooManyReadings
+from artifacts.grammar.profile import Profile, profile
+from artifacts.grammar.restricted import Reader, compile_grammar, read, size_fault
 from artifacts.grammar.rows import Rows
-from artifacts.grammar.syntax import Node, core, required_keys, slot_conflicts, slots
+from artifacts.grammar.syntax import (
+    Grammar,
+    core,
+    phrase_conflicts,
+    required_keys,
+    slot_conflicts,
+    slots,
+)
 from artifacts.grammar.unicode14 import UNICODE_VERSION
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed, Run, compile_program
@@ -63,7 +65,7 @@ class Artifact:
 
     digest: str
     document: Mapping[str, Json]
-    grammar: Node
+    grammar: Grammar
     profile: Profile
     program: Program
     run: Run
@@ -76,9 +78,14 @@ class Artifact:
         return _rows(self)
 
     @property
+    def reader(self) -> Reader:
+        """The automata of the grammar."""
+        return _rows(self).reader
+
+    @property
     def nfa(self) -> Nfa:
-        """The automaton of the grammar."""
-        return _rows(self).nfa
+        """The automaton that binds the slots; restrictions forbid some of the texts it accepts."""
+        return _rows(self).reader.nfa
 
     @property
     def required(self) -> frozenset[str]:
@@ -113,7 +120,7 @@ class Artifact:
 
     def read(self, tokens: Tokens) -> tuple[Reading, ...] | TooManyReadings:
         """Return every reading of the text with the program's outcome."""
-        found = readings(self.nfa, tokens)
+        found = read(self.reader, tokens)
         if isinstance(found, TooManyReadings):
             return found
         return tuple(Reading(bindings, self.run(bindings)) for bindings in found)
@@ -121,17 +128,24 @@ class Artifact:
 
 @lru_cache(maxsize=MAX_AUTOMATA)
 def _rows(artifact: Artifact) -> Rows:
-    return Rows(compile_nfa(artifact.grammar))
+    return Rows(compile_grammar(artifact.grammar))
 
 
-def check_grammar(grammar: Node, place: str) -> Profile | tuple[Problem, ...]:
+def check_grammar(grammar: Grammar, place: str) -> Profile | tuple[Problem, ...]:
     """Return the profile of a grammar that may serve, or everything that forbids it.
 
     No automaton is made: its size is told by the tree.
     """
+    fault = grammar_fault(grammar)
+    if fault is not None:
+        return (Problem(fault[0], place, fault[1]),)
     problems = [
         Problem("slot-conflict", place, f"slot {name!r} has two kinds, or two values on one path")
         for name in dict.fromkeys(slot_conflicts(grammar))
+    ]
+    problems += [
+        Problem("slot-conflict", place, f"phrase {name!r} has two definitions")
+        for name in phrase_conflicts(grammar)
     ]
     count = len({slot.name for slot in slots(grammar)})
     if count > MAX_SLOTS:
@@ -142,13 +156,12 @@ def check_grammar(grammar: Node, place: str) -> Profile | tuple[Problem, ...]:
         problems.append(
             Problem("no-required-literal", place, "some texts of the grammar share no literal")
         )
-    positions = size(core(grammar))
-    if positions > MAX_POSITIONS:
-        message = f"the grammar needs {positions} positions; the limit is {MAX_POSITIONS}"
-        problems.append(Problem("grammar-too-large", place, message))
+    too_large = size_fault(grammar)
+    if too_large is not None:
+        problems.append(Problem("grammar-too-large", place, too_large))
         return tuple(problems)
     found = profile(grammar)
-    if not found.least:
+    if not found.least or not profile(core(grammar)).least:
         problems.append(Problem("grammar-nullable", place, "the empty text is in the grammar"))
     return tuple(problems) or found
 

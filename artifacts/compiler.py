@@ -13,18 +13,18 @@ from pydantic import ValidationError
 from artifacts.artifact import ARTIFACT_FORMAT, TABLES, Artifact, check_grammar, load_artifact
 from artifacts.comparators import COMPARATORS, same
 from artifacts.grammar.jsonform import grammar_to_json
-from artifacts.grammar.kinds import kind_of
+from artifacts.grammar.kinds import SlotType, kind_of
 from artifacts.grammar.lexer import Tokens, lex, literal_keys
-from artifacts.grammar.nfa import Bindings, TooManyReadings, readings
+from artifacts.grammar.nfa import Bindings, TooManyReadings
+from artifacts.grammar.rendering import render
+from artifacts.grammar.restricted import read
 from artifacts.grammar.syntax import (
-    Alternatives,
-    Literal,
+    Grammar,
     Node,
-    Repeat,
-    Sequence,
+    Restricted,
     Slot,
-    TokenOf,
     alternatives,
+    core,
     slots,
 )
 from artifacts.grammar.textform import parse_grammar
@@ -44,7 +44,7 @@ from artifacts.program.program import (
     slots_used,
 )
 from artifacts.recipe import MAX_RECIPE_BYTES, Recipe
-from artifacts.values import Json, Number, Value, canonical_json, read_number
+from artifacts.values import Json, Number, canonical_json, read_number
 
 
 def compile_recipe(recipe: bytes) -> Artifact | tuple[Problem, ...]:
@@ -99,27 +99,33 @@ def _read(recipe: bytes) -> Recipe | tuple[Problem, ...]:
         return (Problem("bad-document", "recipe", f"no canonical JSON: {error}"),)
 
 
-def _grammar(document: Recipe, problems: list[Problem]) -> Node | None:
+def _grammar(document: Recipe, problems: list[Problem]) -> Grammar | None:
     options: list[Node] = []
+    restricted: Grammar | None = None
     for index, phrasing in enumerate(document.phrasings):
         option = parse_grammar(phrasing)
         if isinstance(option, Problem):
             place = f"phrasings[{index}], {option.place}"
             problems.append(Problem(option.code, place, option.message))
-        else:
+        elif not isinstance(option, Restricted):
             options.append(option)
+        elif len(document.phrasings) == 1:
+            restricted = option
+        else:
+            message = "`except` and `only` restrict a whole grammar: expected a single phrasing"
+            problems.append(Problem("grammar-syntax", f"phrasings[{index}]", message))
     if problems:
         return None
-    grammar = alternatives(*options)
-    nfa = check_grammar(grammar, "phrasings")
-    if isinstance(nfa, tuple):
-        problems.extend(nfa)
+    grammar = restricted or alternatives(*options)
+    reader = check_grammar(grammar, "phrasings")
+    if isinstance(reader, tuple):
+        problems.extend(reader)
         return None
     return grammar
 
 
 def _artifact(
-    document: Recipe, grammar: Node, program: Program, phi: str, recipe_digest: str
+    document: Recipe, grammar: Grammar, program: Program, phi: str, recipe_digest: str
 ) -> Artifact | tuple[Problem, ...]:
     kinds = {slot.name: slot for slot in slots(grammar)}
     bound = check(program, {name: kind_of(slot).type for name, slot in kinds.items()})
@@ -149,9 +155,16 @@ def _artifact(
     )
 
 
+_JSON_TYPES: Mapping[SlotType, Json] = {
+    "number": "number",
+    "text": "string",
+    "mixed": ["string", "number"],
+}
+
+
 def _slot_schema(slot: Slot) -> dict[str, Json]:
     kind = kind_of(slot)
-    schema: dict[str, Json] = {"type": "string" if kind.type == "text" else "number"}
+    schema: dict[str, Json] = {"type": _JSON_TYPES[kind.type]}
     if slot.values:
         schema["enum"] = list(slot.values)
     return schema | {"description": kind.doc}
@@ -241,28 +254,6 @@ def answers_all(artifact: Artifact, pairs: Iterable[tuple[str, Json]]) -> bool:
     return True
 
 
-def render(node: Node, values: Mapping[str, Value]) -> str | None:
-    """Return φ(θ): a text of the grammar with these slot values, or None where one is missing.
-
-    Of alternatives the first is taken, optional parts are left out.
-    """
-    match node:
-        case Literal(keys):
-            return "".join(keys)
-        case Slot(name):
-            return kind_of(node).render(values[name]) if name in values else None
-        case Sequence(parts):
-            rendered = [render(part, values) for part in parts]
-            return None if None in rendered else "".join(filter(None, rendered))
-        case Alternatives(options):
-            return render(options[0], values)
-        case Repeat(part, low, _):
-            once = render(part, values)
-            return "" if not low else None if once is None else once * low
-        case TokenOf():
-            return None
-
-
 def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Problem]:
     tree = parse_grammar(phi)
     if isinstance(tree, Problem):
@@ -276,11 +267,11 @@ def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Pr
         if not isinstance(given, Given):
             continue
         theta = {name: bound.value for name, bound in given.bindings.items() if name in names}
-        text = render(tree, theta)
+        text = render(core(tree), theta)
         if text is None:
             continue
         tokens = lex(text)
-        found = () if isinstance(tokens, str) else readings(artifact.nfa, tokens)
+        found = () if isinstance(tokens, str) else read(artifact.reader, tokens)
         if isinstance(found, TooManyReadings) or not any(
             all(name in b and b[name].value == value for name, value in theta.items())
             for b in found

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from artifacts.grammar.common import Spent, common
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens, lex
-from artifacts.grammar.nfa import Nfa, compile_nfa, readings
 from artifacts.grammar.profile import profile
-from artifacts.grammar.syntax import Grammar, core
+from artifacts.grammar.restricted import Reader, compile_grammar, read
+from artifacts.grammar.syntax import Grammar
 from artifacts.registry import SHARED, Entry, Registry
 
 MAX_LOOKED_AT = 20_000
@@ -63,9 +63,9 @@ def overlaps(
         beside += items
         unseen += left_out
     if beside:
-        nfa = compile_nfa(core(grammar))
+        reader = compile_grammar(grammar)
         for entry in sorted(beside, key=lambda e: (e.artifact.digest, e.scope, e.key)):
-            verdict = _overlap(nfa, entry, spent)
+            verdict = _overlap(reader, entry, spent)
             if verdict is not None:
                 found.append(verdict)
     if unseen:
@@ -73,14 +73,14 @@ def overlaps(
     return found
 
 
-def _overlap(nfa: Nfa, entry: Entry, spent: Spent) -> Overlap | Undecided | None:
+def _overlap(reader: Reader, entry: Entry, spent: Spent) -> Overlap | Undecided | None:
     if not spent.states:
         return Undecided(entry, "the limit of product states")
     tried = 0
-    for keys in common(nfa, entry.artifact.nfa, spent):
+    for keys in common(reader.nfa, entry.artifact.nfa, spent):
         text = "".join(keys)
         tokens = lex(text)
-        if isinstance(tokens, Tokens) and tokens.keys == keys and _read(nfa, entry, tokens):
+        if isinstance(tokens, Tokens) and tokens.keys == keys and _read(reader, entry, tokens):
             return Overlap(entry, text)
         tried += 1
         if tried >= MAX_TEXTS:
@@ -92,8 +92,8 @@ def _overlap(nfa: Nfa, entry: Entry, spent: Spent) -> Overlap | Undecided | None
     return None
 
 
-def _read(nfa: Nfa, entry: Entry, tokens: Tokens) -> bool:
-    return bool(readings(nfa, tokens)) and bool(readings(entry.artifact.nfa, tokens))
+def _read(reader: Reader, entry: Entry, tokens: Tokens) -> bool:
+    return bool(read(reader, tokens)) and bool(read(entry.artifact.reader, tokens))
 
 
 def _indexes(registry: Registry, scope: str) -> Iterator[Index[Entry]]:

@@ -17,7 +17,7 @@ from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
 from artifacts.grammar.nfa import TooManyReadings
 from artifacts.grammar.profile import Profile
-from artifacts.grammar.rows import Way, Ways, bound_by
+from artifacts.grammar.rows import Way, Ways, read_by
 from artifacts.grammar.shapes import Seen
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
@@ -216,7 +216,7 @@ def _accepted(candidates: Sequence[Entry], tokens: Tokens) -> Accepted:
     found: list[tuple[Entry, Ways]] = []
     for entry in candidates:
         ways = entry.artifact.rows.ways(tokens)
-        if ways:
+        if ways is not None:
             found.append((entry, ways))
     return Accepted(len(candidates), tuple(found), _only(found))
 
@@ -232,7 +232,7 @@ def _read(accepted: Accepted, tokens: Tokens) -> Lookup:
     shadows: list[Entry] = []
     found: list[Found] = []
     for entry, ways in accepted.ways:
-        readings = bound_by(entry.artifact.nfa, ways, tokens)
+        readings = read_by(ways, tokens)
         if not STAGES[entry.stage].serves:
             if readings and not isinstance(readings, TooManyReadings):
                 shadows.append(entry)

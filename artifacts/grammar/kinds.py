@@ -4,7 +4,7 @@ compiler all read it here; digests depend on it through `KINDS_VERSION`.
 No kind is a wildcard: each has a token grammar, and a total value parser that may still refuse.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -16,12 +16,15 @@ from artifacts.grammar.syntax import (
     Alternatives,
     Literal,
     Node,
+    Option,
+    Phrase,
     Repeat,
     Sequence,
     Slot,
     TokenOf,
     optional,
     sequence,
+    slots,
 )
 from artifacts.values import MAX_DIGITS, Number, Value, read_number, show_number, whole
 
@@ -185,7 +188,7 @@ def kind_of(slot: Slot) -> Kind:
 @lru_cache(maxsize=1024)
 def _kind_of(slot: Slot) -> Kind:
     if slot.phrase is not None:
-        raise NotImplementedError("phrases")
+        return _phrase_kind(slot.phrase)
     kind = KINDS[slot.kind]
     if slot.values:
         options = tuple(Literal(literal_keys(value)) for value in slot.values)
@@ -196,6 +199,46 @@ def _kind_of(slot: Slot) -> Kind:
         return kind.parse(text) if without.isdisjoint(literal_keys(text)) else None
 
     return replace(kind, tokens=_less(kind.tokens, without), parse=parse)
+
+
+def _phrase_kind(phrase: Phrase) -> Kind:
+    from artifacts.grammar import phrases, positions, rendering  # late: they are made of kinds
+
+    inside = [slot for option in phrase.options for slot in slots(option.part)]
+
+    def values(text: str) -> tuple[Value, ...] | None:
+        return phrases.phrase_values(positions.forms(phrase), text)
+
+    def parse(text: str) -> Value | None:
+        found = values(text)
+        return found[0] if found is not None and len(found) == 1 else None
+
+    def render(value: Value) -> str:
+        return rendering.render_phrase(phrase, value)
+
+    return Kind(
+        phrase.name,
+        _joint(_option_type(option) for option in phrase.options),
+        all(kind_of(slot).closed for slot in inside),
+        Alternatives(tuple(option.part for option in phrase.options)),
+        parse,
+        render,
+        2,
+        f"The phrase {phrase.name!r}, with the values of its options.",
+        values,
+    )
+
+
+def _option_type(option: Option) -> SlotType:
+    if option.value is None:
+        return _joint(kind_of(slot).type for slot in slots(option.part))
+    return "text" if isinstance(option.value, str) else "number"
+
+
+def _joint(types: Iterable[SlotType]) -> SlotType:
+    """Return the type of values of these types; text where there is none."""
+    found = set(types) or {"text"}
+    return found.pop() if len(found) == 1 else "mixed"
 
 
 def _less(node: Node, without: frozenset[str]) -> Node:

@@ -136,26 +136,6 @@ def profile(grammar: Grammar) -> Profile:
     )  # fmt: skip
 
 
-def size(node: Node) -> int:
-    """Return how many positions the automaton of a tree has."""
-    match node:
-        case Literal(keys):
-            return len(keys)
-        case TokenOf():
-            return 1
-        case Slot():
-            return _slot_size(Slot("", node.kind, node.values, node.without, node.phrase))
-        case Sequence(parts) | Alternatives(parts):
-            return sum(map(size, parts))
-        case Repeat(part, low, high):
-            return size(part) * (low + 1 if high is None else high)
-
-
-@lru_cache(maxsize=4096)
-def _slot_size(slot: Slot) -> int:
-    return size(kind_of(slot).tokens)
-
-
 def _part(node: Node) -> _Part:
     match node:
         case Literal(keys):

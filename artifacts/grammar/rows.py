@@ -12,6 +12,7 @@ class. Rows and ways are bounded for each automaton, and forgotten all at once.
 from collections.abc import Callable
 from itertools import accumulate
 from operator import getitem
+from typing import Any
 
 from msgspec import Struct
 
@@ -26,6 +27,7 @@ from artifacts.grammar.nfa import (
     bound,
 )
 from artifacts.grammar.profile import MARKS
+from artifacts.grammar.restricted import Reader, Restriction, asked_of, read_ways
 from artifacts.values import Value
 
 MAX_ROWS = 128
@@ -83,11 +85,15 @@ class Way(Struct, frozen=True):
 
     def _bound(self, tokens: Tokens) -> Bindings | None:
         only = bound(self.nfa, (self.assignment,), tokens)
+        assert isinstance(only, tuple), "no slot is a phrase"
         return only[0] if only else None
 
 
-def _way(nfa: Nfa, assignment: Assignment, tokens: Tokens) -> Way:
-    """Return the only way in which the automaton accepts this text and all with the same rows."""
+def _way(nfa: Nfa, assignment: Assignment, tokens: Tokens) -> Way | None:
+    """Return the only way in which the automaton accepts this text and all with the same rows.
+
+    There is none with phrases: of these a text may have several readings, or none, in one way.
+    """
     at = [
         (index, part)
         for index, word in enumerate(tokens.words)
@@ -96,26 +102,36 @@ def _way(nfa: Nfa, assignment: Assignment, tokens: Tokens) -> Way:
     joined = tuple(i for i, word in enumerate(tokens.words) if word.__class__ is not str)
     places: list[_Place] = []
     for occurrence, first, after in assignment:
-        slot = nfa.slots[occurrence]
+        slot, parse = nfa.slots[occurrence], nfa.parsers[occurrence]
+        if isinstance(parse, tuple):
+            return None
         (start, skipped), (last, part) = at[first], at[after - 1]
         if skipped < 0 or part < 0:  # a blank at an end
             return Way(nfa, assignment, None, joined)
         taken = -1 if at[after][1] < 0 else part + 1
-        parse = str.lower if slot.kind == "enumeration" else nfa.parsers[occurrence]
+        if slot.kind == "enumeration":
+            parse = str.lower  # with single blanks, it is what normalizing does
         places.append((slot.name, slot.kind, parse, start, skipped, last, taken))
     return Way(nfa, assignment, tuple(places), joined)
 
 
-Ways = Way | tuple[Assignment, ...] | TooManyReadings
-"""How texts with the same rows are accepted: one way, none or several, too many."""
+class Asked(Struct, frozen=True):
+    """Ways among which the text itself decides: by its slots' values, phrases and restrictions."""
+
+    nfa: Nfa
+    ways: tuple[Assignment, ...] | TooManyReadings
+    restrictions: tuple[Restriction, ...]
 
 
-def bound_by(nfa: Nfa, ways: Ways, tokens: Tokens) -> tuple[Bindings, ...] | TooManyReadings:
+Ways = Way | Asked
+
+
+def read_by(ways: Ways, tokens: Tokens) -> tuple[Bindings, ...] | TooManyReadings:
     """Return the readings of a text that is accepted in these ways."""
     if isinstance(ways, Way):
         bindings = ways.bindings(tokens)
         return () if bindings is None else (bindings,)
-    return ways if isinstance(ways, TooManyReadings) else bound(nfa, ways, tokens)
+    return read_ways(ways.nfa, ways.ways, ways.restrictions, tokens)
 
 
 class _Shape(dict[str, str]):
@@ -139,14 +155,14 @@ class _Row(dict[Word, "_Row"]):
         self.marked: dict[str | tuple[str, ...], _Row] = {}
 
     def __missing__(self, word: Word) -> "_Row":
-        rows, by_key = self.rows, self.rows.nfa.by_key
+        rows = self.rows
         if word.__class__ is not str:
             shape = tuple(map(rows.shape.__getitem__, word))
             known = self.marked.get(shape)
             if known is None:
                 self.marked[shape] = known = rows.after(self, word)
             return known
-        if word in by_key:
+        if word in rows.shape:
             self[word] = row = rows.after(self, (word,))
             return row
         mark = MARKS[word[0]]
@@ -156,53 +172,69 @@ class _Row(dict[Word, "_Row"]):
         return known
 
 
+_UNKNOWN: Any = object()
+
+
 class Rows:
     """The rows of one automaton, and the ways in which it accepts texts.
 
     >>> from artifacts.grammar.lexer import lex
-    >>> from artifacts.grammar.nfa import compile_nfa
+    >>> from artifacts.grammar.restricted import compile_grammar
     >>> from artifacts.grammar.textform import parse_grammar
-    >>> rows = Rows(compile_nfa(parse_grammar("in {n:integer} minutes")))
+    >>> rows = Rows(compile_grammar(parse_grammar("in {n:integer} minutes")))
     >>> rows.ways(lex("in 5 minutes")).bindings(lex("in 7 minutes"))["n"].value
     7
-    >>> rows.ways(lex("in 5 hours"))
-    ()
+    >>> rows.ways(lex("in 5 hours")) is None
+    True
     """
 
-    __slots__ = ("_found", "_rows", "_start", "nfa", "shape")
+    __slots__ = ("_found", "_rows", "_start", "nfa", "reader", "shape")
 
-    def __init__(self, nfa: Nfa) -> None:
-        self.nfa = nfa
-        self.shape = _Shape({key: key for key in nfa.by_key})
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.nfa = reader.nfa
+        self.shape = _Shape({key: key for key in reader.nfa.by_key})
         self._forget()
 
     def _forget(self) -> None:
         self._start = _Row(self, 0, self.nfa.first)
         self._rows: dict[tuple[int, ...], _Row] = {}
-        self._found: dict[tuple[_Row, ...], Ways] = {}
+        self._found: dict[tuple[_Row, ...], Ways | None] = {}
 
-    def ways(self, tokens: Tokens) -> Ways:
-        """Return every way in which the token grammar accepts a text, as `assignments` does."""
+    def ways(self, tokens: Tokens) -> Ways | None:
+        """Return the ways in which texts of this shape are accepted, or None: in none."""
         words = tokens.words
         if len(words) > MAX_WORDS:
-            return self._found_in(tokens)
-        try:
-            path = tuple(accumulate(words, getitem, initial=self._start))
-        except KeyError:  # nowhere to go
-            return ()
-        found = self._found.get(path)
-        if found is None:
-            found = self._found_in(tokens)
-            if len(self._found) >= MAX_PATHS:
-                self._found.clear()
-            self._found[path] = found
-        return found
+            found = self._accepted(tokens)
+        else:
+            try:
+                path = tuple(accumulate(words, getitem, initial=self._start))
+            except KeyError:  # nowhere to go
+                return None
+            found = self._found.get(path, _UNKNOWN)
+            if found is _UNKNOWN:
+                found = self._accepted(tokens)
+                if len(self._found) >= MAX_PATHS:
+                    self._found.clear()
+                self._found[path] = found
+        return self._under_restrictions(found, tokens) if self.reader.restrictions else found
 
-    def _found_in(self, tokens: Tokens) -> Ways:
+    def _accepted(self, tokens: Tokens) -> Ways | None:
         ways = assignments(self.nfa, tokens.keys)
-        if isinstance(ways, TooManyReadings) or len(ways) != 1:
-            return ways
-        return _way(self.nfa, ways[0], tokens)
+        if not ways:
+            return None
+        only = None
+        if isinstance(ways, tuple) and len(ways) == 1:
+            only = _way(self.nfa, ways[0], tokens)
+        return only or Asked(self.nfa, ways, ())
+
+    def _under_restrictions(self, found: Ways | None, tokens: Tokens) -> Ways | None:
+        """Return the ways that are left; what restricts a grammar sees more than its rows."""
+        asked = asked_of(self.reader, tokens) if found is not None else None
+        if found is None or asked is None:
+            return None
+        ways = (found.assignment,) if isinstance(found, Way) else found.ways
+        return Asked(self.nfa, ways, asked) if asked else found
 
     def after(self, row: _Row, keys: tuple[str, ...]) -> _Row:
         """Return the row after one more word of these keys; raise KeyError where there is none."""

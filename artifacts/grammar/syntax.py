@@ -21,6 +21,9 @@ from artifacts.values import Value
 MAX_REPEAT = 16
 MAX_NESTING = 16
 """Groups within groups, phrases within phrases, and restrictions within restrictions."""
+MAX_RESTRICTIONS = 64
+MAX_DEPTH = 100
+"""Nodes within nodes, those of phrases included: what walks a tree recurses."""
 MAX_NODES = 20_000
 """Nodes of a grammar, those of a phrase counted wherever it is used."""
 
@@ -62,20 +65,23 @@ class Option:
 class Phrase:
     """A named grammar within a grammar, with a value of its own; its slots are not bound outside.
 
-    A blank at an end of it stands for nothing, as at the ends of a grammar. `nodes` and `levels`
-    are its size and depth with all phrases inside: those are shared, and a walk through them that
-    did not look at these numbers first could take for ever.
+    A blank at an end of it stands for nothing, as at the ends of a grammar. `nodes`, `depth` and
+    `levels` (of phrases) are its size with all phrases inside: those are shared, and a walk through
+    them that did not look at these numbers first could take for ever.
     """
 
     name: str
     options: tuple[Option, ...]
     nodes: int = field(init=False, compare=False, repr=False)
+    depth: int = field(init=False, compare=False, repr=False)
     levels: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         inside = [slot.phrase for option in self.options for slot in slots(option.part)]
         levels = 1 + max((phrase.levels for phrase in inside if phrase), default=0)
         object.__setattr__(self, "nodes", 1 + sum(nodes(option.part) for option in self.options))
+        deepest = max((depth(option.part) for option in self.options), default=0)
+        object.__setattr__(self, "depth", 1 + deepest)
         object.__setattr__(self, "levels", levels)
 
     def __hash__(self) -> int:
@@ -174,6 +180,16 @@ def optional(part: Node) -> Node:
     return Repeat(part, 0, 1)
 
 
+def restrictions(grammar: Grammar) -> tuple[int, int]:
+    """Return how many restrictions a grammar has, and how deep they lie within one another."""
+    count = depth = 0
+    while isinstance(grammar, Restricted):
+        inside, deep = restrictions(grammar.by)
+        count, depth = count + 1 + inside, max(depth, deep + 1)
+        grammar = grammar.part
+    return count, depth
+
+
 def nodes(grammar: Grammar) -> int:
     """Return how many nodes the grammar has, those of a phrase counted wherever it is used."""
     match grammar:
@@ -185,6 +201,21 @@ def nodes(grammar: Grammar) -> int:
             return 1 + nodes(part)
         case Restricted(part, by, _):
             return 1 + nodes(part) + nodes(by)
+        case Literal() | TokenOf():
+            return 1
+
+
+def depth(grammar: Grammar) -> int:
+    """Return how deep the nodes of a grammar lie within one another, those of phrases included."""
+    match grammar:
+        case Slot(_, _, _, _, phrase):
+            return 1 + (phrase.depth if phrase else 0)
+        case Sequence(children) | Alternatives(children):
+            return 1 + max(map(depth, children), default=0)
+        case Repeat(part, _, _):
+            return 1 + depth(part)
+        case Restricted(part, by, _):
+            return max(depth(part), depth(by))
         case Literal() | TokenOf():
             return 1
 
@@ -202,6 +233,31 @@ def slots(grammar: Grammar) -> Iterator[Slot]:
             yield from slots(part)
         case Literal() | TokenOf():
             return
+
+
+def phrases(grammar: Grammar) -> tuple[Phrase, ...]:
+    """Return the phrases of a grammar, each once, what a phrase uses before it."""
+    found: dict[Phrase, None] = {}
+
+    def walk(part: Grammar) -> None:
+        if isinstance(part, Restricted):
+            walk(part.part)
+            walk(part.by)
+            return
+        for slot in slots(part):
+            if slot.phrase is not None and slot.phrase not in found:
+                for option in slot.phrase.options:
+                    walk(option.part)
+                found[slot.phrase] = None
+
+    walk(grammar)
+    return tuple(found)
+
+
+def phrase_conflicts(grammar: Grammar) -> tuple[str, ...]:
+    """Return the names that two different phrases of a grammar have."""
+    names = [phrase.name for phrase in phrases(grammar)]
+    return tuple(sorted({name for name in names if names.count(name) > 1}))
 
 
 def required_keys(node: Grammar) -> frozenset[str]:

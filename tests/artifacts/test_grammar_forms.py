@@ -72,20 +72,24 @@ REFUSED: dict[str, tuple[str, Problem]] = {
     "a-slot-without-kind": (
         "a {n}",
         Problem(
-            "grammar-syntax", "line 1, column 3", "expected {name:kind} or {name=a|b}"
+            "grammar-syntax",
+            "line 1, column 5",
+            "expected ':' and a kind, or '=' and values, found '}'",
         ),
     ),
     "columns-count-from-the-given-text": (
         "\n  play\n  {Song:quoted}",
         Problem(
-            "grammar-syntax", "line 3, column 3", "expected {name:kind} or {name=a|b}"
+            "grammar-syntax",
+            "line 3, column 4",
+            "expected a slot's name of a to z, 0 to 9 and _, from a letter on, found 'S'",
         ),
     ),
     "an-unknown-kind": (
         "{n:float}",
         Problem(
             "unknown-kind",
-            "line 1, column 1",
+            "line 1, column 4",
             "'float' is not one of decimal, identifier, integer, percent, phrase, quoted, word",
         ),
     ),
@@ -93,7 +97,7 @@ REFUSED: dict[str, tuple[str, Problem]] = {
         "{n:enumeration}",
         Problem(
             "unknown-kind",
-            "line 1, column 1",
+            "line 1, column 4",
             "'enumeration' is not one of decimal, identifier, integer, percent, phrase, quoted, "
             "word",
         ),
@@ -116,7 +120,11 @@ REFUSED: dict[str, tuple[str, Problem]] = {
     ),
     "a-backslash-at-the-end": (
         "a\\",
-        Problem("grammar-syntax", "line 1, column 3", "nothing follows the backslash"),
+        Problem(
+            "grammar-syntax",
+            "line 1, column 3",
+            "expected a character after the backslash, found the end",
+        ),
     ),
     "an-empty-value": (
         "{n=a||b}",

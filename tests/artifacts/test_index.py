@@ -11,7 +11,8 @@ from artifacts.grammar import index as index_module
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.grammar.nfa import accepts, compile_nfa
-from artifacts.grammar.profile import Profile, mark_of, profile, size
+from artifacts.grammar.positions import positions
+from artifacts.grammar.profile import Profile, mark_of, profile
 from artifacts.grammar.syntax import Node
 from tests.artifacts.grammars import backtracked, sampled, texts, trees
 from tests.artifacts.test_matching import grammar
@@ -117,7 +118,7 @@ def test_a_profile_holds_for_every_text_of_its_grammar() -> None:
     @given(trees(), st.data())
     def check(tree: Node, data: st.DataObject) -> None:
         nfa, found = compile_nfa(tree), profile(tree)
-        assert size(tree) == len(nfa.follow)
+        assert positions(tree) == len(nfa.follow)
         assert (found.least == 0) == nfa.nullable
         assert nfa.by_key.keys() - {" "} <= frozenset().union(*found.names)
         text = data.draw(st.one_of(sampled(tree), texts()))

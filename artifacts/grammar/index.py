@@ -256,7 +256,7 @@ class Index(Generic[Item]):
     def beside(self, wanted: Profile, most: int) -> tuple[list[Item], int]:
         """Return the items that may share a text with a grammar of this profile.
 
-        At most `most` are looked at, and how many were not is told, too.
+        At most `most` filings are looked at, and how many were not is told, too.
         """
         looked_at = most
         ends = [

@@ -14,7 +14,7 @@ from artifacts.grammar.jsonform import grammar_from_json, grammar_to_json
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.grammar.profile import profile
 from artifacts.grammar.shapes import Seen
-from artifacts.grammar.syntax import Literal, Slot, sequence
+from artifacts.grammar.syntax import Literal, Node, Slot, optional, sequence
 from artifacts.overlaps import overlaps
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
@@ -111,12 +111,15 @@ def adversaries() -> list[tuple[str, str]]:
     chance = random.Random(0)
     fifty = " ".join(["and"] * 50)
     words = ["a", "b-c", "d.e", "x", "go"]
+    long_word = "-".join(["a"] * 25)
     return [
-        ("a phrase between each two 'and'", ("go " + " and ".join(["a b c d e f"] * 51))[:2000]),
+        ("a phrase between each two 'and'", ("go " + " and ".join(["a b c d e f"] * 200))[:1999]),
         ("fifty 'and' at once", f"go {fifty} " + " ".join(["a"] * 800)),
-        ("one endless word", "go " + "a-" * 998),
-        ("random words and joiners", ("go " + " ".join(chance.choices(words, k=900)))[:1990]),
-        ("marks alone", "go " + "-." * 998),
+        ("one endless word", "go " + "-".join(["a"] * 999)[:1997]),
+        ("six long phrases", "go " + " and ".join([" ".join([long_word] * 6)] * 6)),
+        ("one of six long phrases", "go " + " ".join(["-".join(["a"] * 166)] * 6)),
+        ("random words and joiners", ("go " + " ".join(chance.choices(words, k=900)))[:1989] + " a"),
+        ("as many words as six phrases have", "go " + " ".join(["a-a-a"] * 36)),
     ]
 
 
@@ -124,9 +127,9 @@ def worst(seconds_of: Callable[[Callable[[], object]], float]) -> tuple[float, s
     """Return the seconds of the worst of those utterances, the first time it is seen, and which."""
     phrases = [Slot(f"s{number}", "phrase") for number in range(6)]
     space, joined = Literal((" ",)), Literal((" ", "and", " "))
-    trees = [
-        sequence(Literal(("go", " ")), *_linked(phrases, link)) for link in (space, joined)
-    ]
+    linked = [_linked(phrases, link) for link in (space, joined)]
+    linked.append([phrases[0], *(optional(sequence(joined, one)) for one in phrases[1:])])
+    trees = [sequence(Literal(("go", " ")), *parts) for parts in linked]
     registry, _, _ = loaded([json.dumps(grammar_to_json(tree)) for tree in trees])
     look = lookups(registry)["own, no memo"]
     found = []
@@ -137,5 +140,5 @@ def worst(seconds_of: Callable[[Callable[[], object]], float]) -> tuple[float, s
     return max(found)
 
 
-def _linked(parts: Sequence[Slot], link: Literal) -> list[Slot | Literal]:
+def _linked(parts: Sequence[Slot], link: Literal) -> list[Node]:
     return [piece for part in parts for piece in (part, link)][:-1]

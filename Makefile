@@ -6,8 +6,8 @@ BIN := .venv/bin
 KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench bench-kafka \
-	demo-log clean
+.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench bench-engine \
+	bench-kafka demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -48,6 +48,9 @@ bench: .venv/base  ## the embedded log's, the matcher's and the whole path's spe
 	$(BIN)/python -m tests.benchmarks.bench_embedded
 	$(BIN)/python -m tests.benchmarks.bench_matcher
 	$(BIN)/python -m tests.benchmarks.bench_path
+
+bench-engine: .venv/bench  ## lookups among up to 100,000 families, beside other engines; BENCH="10 100"
+	$(BIN)/python -m tests.benchmarks.bench_engine $(BENCH)
 
 bench-kafka: .venv/bench  ## the agents on Kafka against raw aiokafka and two frameworks; BENCH=--quick
 	$(BIN)/python -m tests.benchmarks.bench_kafka $(BENCH)

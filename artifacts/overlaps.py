@@ -69,7 +69,9 @@ def overlaps(
             if verdict is not None:
                 found.append(verdict)
     if unseen:
-        found.append(Undecided(None, f"{unseen} families were left out; the limit is {max_looked_at}"))
+        found.append(
+            Undecided(None, f"{unseen} families were left out; the limit is {max_looked_at}")
+        )
     return found
 
 

@@ -218,13 +218,13 @@ class Index(Generic[Item]):
     def candidates(self, tokens: Tokens) -> list[Item]:
         """Return the items whose profile the utterance has, each once, in no fixed order."""
         words, several = tokens.words, tokens.several
-        present: frozenset[object] = frozenset(words)
+        present: frozenset[str] = frozenset(words)  # type: ignore[arg-type]  # words of several, too
         if several:
             present = present.union(*several)
         get = self.postings.get
         met: list[Filing[Item]] = []
         for token in present & self.ever:
-            posting = get(token)  # type: ignore[arg-type]  # what `ever` has is a text
+            posting = get(token)
             if posting is None:
                 continue
             for filing in posting.flat:
@@ -233,7 +233,7 @@ class Index(Generic[Item]):
             divided = posting.divided
             if divided is not None:
                 for second in (*(present & posting.ever), ""):
-                    for filing in divided.get(second, ()):  # type: ignore[call-overload]  # as above
+                    for filing in divided.get(second, ()):
                         if filing.required <= present:
                             met.append(filing)
         if not met:

@@ -51,10 +51,10 @@ MARK_NAMES: Keys = frozenset(CLASS_MARKS.values())
 class Profile(Struct, frozen=True, gc=False):
     """What all texts of a grammar have in common.
 
-    `required` occur in each, and one of `heads`, if any are told: those of an alternative. Each has `least` to `most`
-    tokens besides blanks; the first of them is in `first`, the last is in `last`, and they start as
-    one of `openings` does. `names` are the keys that the automaton tells from
-    others of their class; no text has a token that is neither one of them nor of `classes`.
+    `required` occur in each; and one of `heads`, if any are told: those of an alternative. Each has
+    `least` to `most` tokens besides blanks; the first is in `first`, the last in `last`, and they
+    start as one of `openings` does. `names` are the keys that an automaton tells from others of
+    their class; no text has a token that is neither one of them nor of `classes`.
     """
 
     required: Keys

@@ -156,7 +156,7 @@ class _Row(dict[Word, "_Row"]):
 
     def __missing__(self, word: Word) -> "_Row":
         rows = self.rows
-        if word.__class__ is not str:
+        if isinstance(word, tuple):
             shape = tuple(map(rows.shape.__getitem__, word))
             known = self.marked.get(shape)
             if known is None:

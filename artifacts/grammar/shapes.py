@@ -8,7 +8,7 @@ the finer the shapes: what makes the first text of a shape fast is rows.py.
 
 A changed family makes a shape stale only if texts of that shape have all the tokens it requires:
 all others never met it and never will. So the memo goes on from one snapshot to the next, each of
-which knows the few changes before it and looks at what an earlier one found when it is asked for it.
+which knows the few changes before it, and judges what an earlier one found when it is asked for.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -79,7 +79,9 @@ class Seen(Generic[T]):
         self._changes = changes
         """The memos before this one, latest first, by number, and what changed after each."""
 
-    def after(self, names: Iterable[Collection[str]], required: Iterable[frozenset[str]]) -> "Seen[T]":
+    def after(
+        self, names: Iterable[Collection[str]], required: Iterable[frozenset[str]]
+    ) -> "Seen[T]":
         """Return the memo of the next snapshot.
 
         `names` are keys that changed families name, `required` what each of them requires.

@@ -28,9 +28,9 @@ KEYS = st.tuples(st.sampled_from("FGH"), st.integers(1, 20))
 FORMS = [
     profile(grammar(form))
     for form in (
-        "a", "b", "a b", "b a", "c [d] e", "(a|b) c", "(a|b|d) {x:integer}", "{r=a|b|c} d", "a {x:word}",
-        "a {x:phrase} b", "{x:phrase} c", "d {x:integer}", "[a] c [b]", "{r=a|d} {s=b|c}", "a {s=b|c}",
-        "(a|b)(c|d)", "e|f",
+        "a", "b", "a b", "b a", "c [d] e", "(a|b) c", "(a|b|d) {x:integer}", "{r=a|b|c} d",
+        "a {x:word}", "a {x:phrase} b", "{x:phrase} c", "d {x:integer}", "[a] c [b]",
+        "{r=a|d} {s=b|c}", "a {s=b|c}", "(a|b)(c|d)", "e|f",
     )
 ]  # fmt: skip
 FILED = st.builds(Filed, KEYS, st.sampled_from(FORMS))
@@ -135,7 +135,9 @@ def test_a_profile_holds_for_every_text_of_its_grammar() -> None:
         assert all(map(found.may_have, keys))
         assert any(
             (len(start) == len(keys) or (len(start) < len(keys) and more))
-            and all({key, mark_of(key)} & allowed for key, allowed in zip(keys, start, strict=False))
+            and all(
+                {key, mark_of(key)} & allowed for key, allowed in zip(keys, start, strict=False)
+            )
             for start, more in found.openings
         )
         seen["a text"] += 1

@@ -19,7 +19,6 @@ from tests.artifacts.recipes import constant
 from tests.artifacts.test_registry import filled
 
 
-
 def grammar(text: str) -> Grammar:
     tree = parse_grammar(text)
     assert not isinstance(tree, Problem), tree
@@ -118,7 +117,13 @@ def test_common_texts_are_those_that_both_grammars_accept() -> None:
 
 
 def test_every_family_that_reads_a_text_of_the_new_grammar_is_named() -> None:
-    forms = ["{x:word} on", "lamp {x:phrase}", "{x:phrase} stop", "please {x:word}", "(fan|lamp) on"]
+    forms = [
+        "{x:word} on",
+        "lamp {x:phrase}",
+        "{x:phrase} stop",
+        "please {x:word}",
+        "(fan|lamp) on",
+    ]
     texts = ["lamp on", "fan on", "fan off", "please stop", "stop", "lamp off", "unrelated words"]
     for form in forms:
         tree = grammar(form)

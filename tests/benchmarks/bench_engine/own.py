@@ -118,7 +118,10 @@ def adversaries() -> list[tuple[str, str]]:
         ("one endless word", "go " + "-".join(["a"] * 999)[:1997]),
         ("six long phrases", "go " + " and ".join([" ".join([long_word] * 6)] * 6)),
         ("one of six long phrases", "go " + " ".join(["-".join(["a"] * 166)] * 6)),
-        ("random words and joiners", ("go " + " ".join(chance.choices(words, k=900)))[:1989] + " a"),
+        (
+            "random words and joiners",
+            ("go " + " ".join(chance.choices(words, k=900)))[:1989] + " a",
+        ),
         ("as many words as six phrases have", "go " + " ".join(["a-a-a"] * 36)),
     ]
 

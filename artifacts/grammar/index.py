@@ -88,6 +88,20 @@ class Posting(Generic[Item]):
                 divided = divided.set(second, (*divided.get(second, ()), one))
         return Posting((), divided, self.ever, count)
 
+    def with_other(self, item: Item, filing: Filing[Item]) -> "Posting[Item]":
+        """Return the posting with a filing of the same profile in the place of an item's."""
+
+        def exchanged(held: tuple[Filing[Item], ...]) -> tuple[Filing[Item], ...]:
+            return tuple(filing if one.item is item else one for one in held)
+
+        divided = self.divided
+        if divided is None:
+            return Posting(exchanged(self.flat), None, self.ever, self.count)
+        for second in (*filing.required, *filing.item.profile.heads, ""):
+            if second in divided:
+                divided = divided.set(second, exchanged(divided[second]))
+        return Posting((), divided, self.ever, self.count)
+
     def without(self, item: Item) -> "Posting[Item]":
         """Return the posting without the item, which it has."""
         count, divided = self.count - 1, self.divided
@@ -168,6 +182,9 @@ class Index(Generic[Item]):
 
     def with_item(self, item: Item) -> "Index[Item]":
         """Return the index with `item`, which replaces the one of the same key."""
+        known = self.filed.get(item.key)
+        if known is not None and known[0].profile is item.profile:
+            return self._with_other(*known, item)
         base = self.without(item.key)
         profile, required = item.profile, base.required
         counts = {key: required.get(key, 0) for key in profile.required}
@@ -189,6 +206,20 @@ class Index(Generic[Item]):
             required.update({key: count + 1 for key, count in counts.items()}),
             _at_ends(base.opening, profile.first, item),
             _at_ends(base.closing, profile.last, item),
+            self.ever,
+        )
+
+    def _with_other(self, item: Item, tokens: tuple[str, ...], other: Item) -> "Index[Item]":
+        """Return the index with an item of the same profile in the place of another."""
+        postings, filing = self.postings, _filing(other)
+        for token in tokens:
+            postings = postings.set(token, postings[token].with_other(item, filing))
+        return Index(
+            postings,
+            self.filed.set(other.key, (other, tokens)),
+            self.required,
+            _at_ends(self.opening, other.profile.first, other),
+            _at_ends(self.closing, other.profile.last, other),
             self.ever,
         )
 

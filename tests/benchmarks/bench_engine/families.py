@@ -30,9 +30,13 @@ REGEXES = {
     "decimal": r"-?[0-9]+(?:\.[0-9]+)?",
     "percent": r"-?[0-9]+(?:\.[0-9]+)? ?%",
     "word": r"[a-z]+(?:['-][a-z]+){0,4}",
-    "phrase": r"[a-z0-9]+(?:['.&-]?[a-z0-9]+)*(?: [a-z0-9]+(?:['.&-]?[a-z0-9]+)*){0,5}",
+    "phrase": r"[a-z0-9]+(?:['.&-][a-z0-9]+)*(?: [a-z0-9]+(?:['.&-][a-z0-9]+)*){0,5}",
 }
-"""Each kind over normalized ASCII, but for what it excludes: connectors, and numbers too long."""
+"""Each kind over normalized ASCII, but for what it excludes: connectors, and numbers too long.
+
+With an optional joiner in the phrase, as its token grammar has it, backtracking engines take
+minutes for some utterances; so these are written for them.
+"""
 HASSIL_LISTS = {"integer": "whole", "decimal": "whole", "percent": "share"}
 
 

@@ -6,8 +6,8 @@ k share a vocabulary of V words: ten of a thousand, checked one by one, took lon
 so a posting that grows is divided by a second token. A family that requires one of several tokens
 (its heads: alternatives, an enumeration) is filed under each where that is rarer.
 
-Pairs of neighbouring tokens were tried as keys: they tell little that two required tokens and the
-first and last one do not, and a text has to make one for each of its words.
+Pairs of neighbouring tokens are no keys: a text would have to make one for each of its words, and
+two required tokens with the first and the last one tell nearly as much.
 
 The index is persistent: the next one shares structure with it, so a snapshot in use never changes,
 and one more family costs what changed, not what exists.

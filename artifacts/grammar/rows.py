@@ -89,7 +89,7 @@ class Way(Struct, frozen=True):
         return only[0] if only else None
 
 
-def _way(nfa: Nfa, assignment: Assignment, tokens: Tokens) -> Way | None:
+def way(nfa: Nfa, assignment: Assignment, tokens: Tokens) -> Way | None:
     """Return the only way in which the automaton accepts this text and all with the same rows.
 
     There is none with phrases: of these a text may have several readings, or none, in one way.
@@ -225,7 +225,7 @@ class Rows:
             return None
         only = None
         if isinstance(ways, tuple) and len(ways) == 1:
-            only = _way(self.nfa, ways[0], tokens)
+            only = way(self.nfa, ways[0], tokens)
         return only or Asked(self.nfa, ways, ())
 
     def _under_restrictions(self, found: Ways | None, tokens: Tokens) -> Ways | None:

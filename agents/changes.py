@@ -16,6 +16,9 @@ from streams.events import Change
 PERSON = "person"
 """The actor of what people propose."""
 
+APPROVAL = "approval"
+"""The check of the gate that lets nobody but a person put a version into service."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unfit:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from immutables import Map
 
-from agents.changes import PERSON
+from agents.changes import APPROVAL, PERSON
 from agents.comparisons import atom_of, claim_of
 from agents.node import Decider
 from agents.registries import change_of, folded, taken
@@ -211,7 +211,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "examples": _examples,
         "regressions": _regressions,
         "evidence": _evidence,
-        "approval": _approval,
+        APPROVAL: _approval,
         "lost-hits": _lost_hits,
         "capacity": _capacity,
     }

@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from agents.changes import APPROVAL
+
 
 def show_explanation(console: Console, document: Mapping[str, Any]) -> None:
     """Print an explanation as the way from the text to the answer."""
@@ -87,7 +89,7 @@ def _lacks(row: Mapping[str, Any]) -> str:
         return str(row["missing"])
     if row["refused"]:
         return "; ".join(
-            reason if name == "approval" else f"{name}: {reason}"
+            reason if name == APPROVAL else f"{name}: {reason}"
             for name, reason in row["refused"].items()
         )
     return "nothing"

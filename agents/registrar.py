@@ -41,15 +41,15 @@ LEARNERS = frozenset({"distiller", "refiner"})
 WAITS = "waits for approval"
 """Why an agent's promotion is refused where a person's is asked for."""
 
-EVERY_SCOPE = "*"
-"""Stands for all scopes where scopes are listed."""
+EVERY_TENANT = "*"
+"""Stands for all of them where tenants are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """Registry, evidence, and the last utterances answered for each tenant.
 
-    What it writes is signed with `signer`, if there is one. In the scopes of `approval` only a
+    What it writes is signed with `signer`, if there is one. For the tenants of `approval` only a
     person puts a version into service.
     """
 
@@ -163,9 +163,13 @@ def _evidence(proposal: Proposal) -> str | None:
 
 
 def _approval(proposal: Proposal) -> str | None:
-    """Where a tenant asks for it, only a person puts a version into service."""
+    """Where a tenant asks for it, only a person puts a version into service.
+
+    A shared version would answer that tenant, too.
+    """
     event, asking = proposal.event, proposal.state.approval
-    if event.actor == PERSON or asking.isdisjoint((event.scope, EVERY_SCOPE)):
+    is_asked_for = event.scope == SHARED or not asking.isdisjoint((event.scope, EVERY_TENANT))
+    if event.actor == PERSON or not asking or not is_asked_for:
         return None
     return WAITS if any(proposal.entering()) else None
 
@@ -316,7 +320,7 @@ def registrar(
 ) -> Decider:
     """Return the registrar node; one of it may run. What `signer` signs, `trust` must accept.
 
-    `approval` are the scopes in which only a person puts a version into service.
+    `approval` are the tenants for which only a person puts a version into service.
     """
     return Decider(
         name="registrar",

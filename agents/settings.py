@@ -113,7 +113,7 @@ class Settings(BaseSettings):
     )
     approval: Annotated[frozenset[str], NoDecode, BeforeValidator(_split)] = Field(
         frozenset(),
-        description="Tenants (also `shared`; * is all) where a person must promote.",
+        description="Tenants (* is all) for whom nobody but a person promotes.",
     )
     kafka: str | None = Field(None, description="HOST:PORT[,…] of a cluster; else embedded.")
     kafka_prefix: str = Field(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from agents.changes import PERSON
-from agents.registrar import CHECKS, EVERY_SCOPE
+from agents.registrar import CHECKS, EVERY_TENANT
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.registry import SHARED
 from artifacts.stages import STAGES
@@ -79,14 +79,21 @@ def asking() -> Gate:
     return Gate(replace(gate.state, approval=frozenset({TENANT})))
 
 
+def asking_of_all() -> Gate:
+    """One tenant wants a person to promote; `m@1` would answer for all."""
+    gate = shared_shadow()
+    gate.fold(*(atom(gate.entry("m", 1, SHARED), n) for n in range(6)))
+    return Gate(replace(gate.state, approval=frozenset({TENANT})))
+
+
 def asking_for_all() -> Gate:
     gate = asking()
-    return Gate(replace(gate.state, approval=frozenset({EVERY_SCOPE})))
+    return Gate(replace(gate.state, approval=frozenset({EVERY_TENANT})))
 
 
 def asking_elsewhere() -> Gate:
     gate = asking()
-    return Gate(replace(gate.state, approval=frozenset({"other", SHARED})))
+    return Gate(replace(gate.state, approval=frozenset({"other"})))
 
 
 def asking_of_what_serves() -> Gate:
@@ -152,6 +159,9 @@ REFUSED = (
         '"540" would be a clash of '),
     Row("nobody-has-approved", "approval", asking,
         proposal([change("m", 1, RIGHT, "live")], previous=100, actor="auditor"),
+        "waits for approval"),
+    Row("nor-for-all-where-one-asks", "approval", asking_of_all,
+        proposal([change("m", 1, RIGHT, "live")], scope=SHARED, previous=100, actor="auditor"),
         "waits for approval"),
     Row("no-room", "capacity", full,
         proposal([change("s", 1, shares(), "shadow")], [shares()], 100), "1 versions of 1"),

@@ -6,8 +6,8 @@ BIN := .venv/bin
 KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval bench bench-kafka \
-	demo-log clean
+.PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-sweep \
+	eval-baselines eval-grammars bench bench-engine bench-kafka demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -42,12 +42,25 @@ kafka-stop: .venv/base  ## stop whatever of these runs
 	$(BIN)/python -m infra.kafka.broker stop
 
 eval: .venv/base  ## coverage and risk on the development streams in ../shared
-	$(BIN)/python -m tests.evaluation.streams
+	$(BIN)/python -m tests.evaluation.streams $(EVAL)
+
+eval-sweep: .venv/base  ## the same over ceilings of risk, audit and feedback rates
+	$(BIN)/python -m tests.evaluation.streams --sweep --jobs 2 $(EVAL)
+
+eval-baselines: .venv/eval  ## what caches would have answered; fetches a sentence model
+	$(BIN)/python -m tests.evaluation.baselines $(EVAL)
+
+eval-grammars: .venv/base  ## recall and false accepts of learned grammars, on tasks in ../shared
+	mkdir -p build
+	$(BIN)/python -m tests.evaluation.grammars --json build/eval-grammars.json
 
 bench: .venv/base  ## the embedded log's, the matcher's and the whole path's speed
 	$(BIN)/python -m tests.benchmarks.bench_embedded
 	$(BIN)/python -m tests.benchmarks.bench_matcher
 	$(BIN)/python -m tests.benchmarks.bench_path
+
+bench-engine: .venv/bench  ## lookups among up to 100,000 families, beside other engines; BENCH="10 100"
+	$(BIN)/python -m tests.benchmarks.bench_engine $(BENCH)
 
 bench-kafka: .venv/bench  ## the agents on Kafka against raw aiokafka and two frameworks; BENCH=--quick
 	$(BIN)/python -m tests.benchmarks.bench_kafka $(BENCH)
@@ -64,11 +77,15 @@ clean:
 	touch $@
 
 .venv/full: .venv/base
-	$(PIP) install -c infra/constraints.txt -e '.[kafka,llm,tracing]'
+	$(PIP) install -c infra/constraints.txt -e '.[kafka,llm,tracing,import]'
 	touch $@
 
 .venv/dev: .venv/full
 	$(PIP) install -c infra/constraints.txt -e '.[dev,kafka,llm,tracing]'
+	touch $@
+
+.venv/eval: .venv/base
+	$(PIP) install -c infra/constraints.txt -e '.[eval]'
 	touch $@
 
 .venv/bench: .venv/dev

@@ -6,6 +6,7 @@ from agents.commands.audit import audit_command
 from agents.commands.config import config_group
 from agents.commands.copy import copy_command
 from agents.commands.families import families_group
+from agents.commands.grammar import grammar_group
 from agents.commands.inspect import explain_command, pipeline_command, schemas_command
 from agents.commands.keys import keys_group
 from agents.commands.learn import learn_command
@@ -36,6 +37,7 @@ for command in (
     explain_command,
     audit_command,
     families_group,
+    grammar_group,
     replay_command,
     copy_command,
     rejected_group,

@@ -15,7 +15,7 @@ from artifacts.grammar.textform import print_grammar
 from artifacts.program.evaluate import Computed
 from artifacts.program.operators import OPERATORS
 from artifacts.program.printing import print_argument, print_program
-from artifacts.values import Value
+from artifacts.values import Scalar
 from streams.events import (
     AnswerGiven,
     AuditAnswered,
@@ -137,7 +137,7 @@ def _traced(artifact: Artifact, reading: Reading) -> Sequence[dict[str, Any]]:
 
 
 def _shown(value: object) -> object:
-    return shown(value) if isinstance(value, Value) else value
+    return shown(value) if isinstance(value, Scalar | tuple) else value
 
 
 async def _feedback(transport: Transport, answer: AnswerGiven, since: int) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from agents.registries import revision_of, taken
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import MISS, AllFailed, Clash, Entry, Hit, Miss, Registry, TooMany
-from artifacts.values import Value, show_number
+from artifacts.values import Value, canonical_json, show_number
 from streams.events import (
     AbstainReason,
     AnswerGiven,
@@ -87,9 +87,15 @@ def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:
 
 
 def shown(value: Value) -> str | bool:
-    """Return a slot's value as it is shown and logged: numbers as text, exact."""
+    """Return a slot's value as it is shown and logged: numbers as text, exact; a list as JSON.
+
+    >>> shown((3, -4))
+    '["3","-4"]'
+    """
     if value.__class__ is int:  # nearly always; the union below is made anew at each call
         return str(value)
+    if isinstance(value, tuple):
+        return canonical_json([shown(item) for item in value]).decode()
     return value if isinstance(value, str | bool) else show_number(value)
 
 

@@ -10,21 +10,22 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from artifacts.artifact import ARTIFACT_FORMAT, TABLES, Artifact, check_grammar, load_artifact
+from artifacts.artifact import ARTIFACT_FORMAT, Artifact, check_grammar, load_artifact, tables_for
 from artifacts.comparators import COMPARATORS, same
 from artifacts.grammar.jsonform import grammar_to_json
-from artifacts.grammar.kinds import KINDS
+from artifacts.grammar.kinds import SlotType, kind_of
 from artifacts.grammar.lexer import Tokens, lex, literal_keys
-from artifacts.grammar.nfa import Bindings, TooManyReadings, readings
+from artifacts.grammar.nfa import Bindings, TooManyReadings
+from artifacts.grammar.rendering import render
+from artifacts.grammar.restricted import read
 from artifacts.grammar.syntax import (
-    Alternatives,
-    Literal,
+    Grammar,
     Node,
-    Repeat,
-    Sequence,
+    Phrase,
+    Restricted,
     Slot,
-    TokenOf,
     alternatives,
+    core,
     slots,
 )
 from artifacts.grammar.textform import parse_grammar
@@ -44,7 +45,14 @@ from artifacts.program.program import (
     slots_used,
 )
 from artifacts.recipe import MAX_RECIPE_BYTES, Recipe
-from artifacts.values import Json, Number, Value, canonical_json, read_number
+from artifacts.values import (
+    MAX_ITEMS,
+    Json,
+    Number,
+    canonical_json,
+    read_number,
+    show_number,
+)
 
 
 def compile_recipe(recipe: bytes) -> Artifact | tuple[Problem, ...]:
@@ -99,38 +107,45 @@ def _read(recipe: bytes) -> Recipe | tuple[Problem, ...]:
         return (Problem("bad-document", "recipe", f"no canonical JSON: {error}"),)
 
 
-def _grammar(document: Recipe, problems: list[Problem]) -> Node | None:
+def _grammar(document: Recipe, problems: list[Problem]) -> Grammar | None:
     options: list[Node] = []
+    restricted: Grammar | None = None
     for index, phrasing in enumerate(document.phrasings):
         option = parse_grammar(phrasing)
         if isinstance(option, Problem):
             place = f"phrasings[{index}], {option.place}"
             problems.append(Problem(option.code, place, option.message))
-        else:
+        elif not isinstance(option, Restricted):
             options.append(option)
+        elif len(document.phrasings) == 1:
+            restricted = option
+        else:
+            message = "`except` and `only` restrict a whole grammar: expected a single phrasing"
+            problems.append(Problem("grammar-syntax", f"phrasings[{index}]", message))
     if problems:
         return None
-    grammar = alternatives(*options)
-    nfa = check_grammar(grammar, "phrasings")
-    if isinstance(nfa, tuple):
-        problems.extend(nfa)
+    grammar = restricted or alternatives(*options)
+    reader = check_grammar(grammar, "phrasings")
+    if isinstance(reader, tuple):
+        problems.extend(reader)
         return None
     return grammar
 
 
 def _artifact(
-    document: Recipe, grammar: Node, program: Program, phi: str, recipe_digest: str
+    document: Recipe, grammar: Grammar, program: Program, phi: str, recipe_digest: str
 ) -> Artifact | tuple[Problem, ...]:
     kinds = {slot.name: slot for slot in slots(grammar)}
-    bound = check(program, {name: slot.kind for name, slot in kinds.items()})
+    bound = check(program, {name: kind_of(slot).type for name, slot in kinds.items()})
     if isinstance(bound, tuple):
         return bound
+    grammar_document, program_document = grammar_to_json(grammar), program_to_json(program)
     return load_artifact(
         {
             "format": ARTIFACT_FORMAT,
             "name": document.name,
-            "grammar": grammar_to_json(grammar),
-            "program": program_to_json(program),
+            "grammar": grammar_document,
+            "program": program_document,
             "schemas": {
                 "slots": {name: _slot_schema(slot) for name, slot in kinds.items()},
                 "answer": answer_schema(program.answer),
@@ -143,19 +158,37 @@ def _artifact(
             "counterexamples": list(document.counterexamples),
             "phi": phi,
             "provenance": {"recipe": recipe_digest},
-            "tables": dict(TABLES),
+            "tables": tables_for(grammar_document, program_document["steps"]),
             "cost": {"steps": bound.steps, "answer_size": bound.answer_size},
         }
     )
 
 
+_JSON_TYPES: Mapping[SlotType, Mapping[str, Json]] = {
+    "number": {"type": "number"},
+    "text": {"type": "string"},
+    "mixed": {"type": ["string", "number"]},
+    "numbers": {"type": "array", "items": {"type": "number"}, "maxItems": MAX_ITEMS},
+    "texts": {"type": "array", "items": {"type": "string"}, "maxItems": MAX_ITEMS},
+}
+
+
 def _slot_schema(slot: Slot) -> dict[str, Json]:
-    schema: dict[str, Json] = {"type": KINDS[slot.kind].type if not slot.values else "string"}
-    if schema["type"] == "text":
-        schema["type"] = "string"
+    kind = kind_of(slot)
+    schema = dict(_JSON_TYPES[kind.type])
+    if kind.type == "mixed" and slot.phrase and _holds_lists(slot.phrase):
+        schema["type"] = ["string", "number", "array"]
     if slot.values:
         schema["enum"] = list(slot.values)
-    return schema | {"description": KINDS[slot.kind].doc}
+    return schema | {"description": kind.doc}
+
+
+def _holds_lists(phrase: Phrase) -> bool:
+    return any(
+        kind_of(slot).type in ("numbers", "texts") or (slot.phrase and _holds_lists(slot.phrase))
+        for option in phrase.options
+        for slot in slots(option.part)
+    )
 
 
 def answer_schema(answer: Answer) -> dict[str, Json]:
@@ -242,28 +275,6 @@ def answers_all(artifact: Artifact, pairs: Iterable[tuple[str, Json]]) -> bool:
     return True
 
 
-def render(node: Node, values: Mapping[str, Value]) -> str | None:
-    """Return φ(θ): a text of the grammar with these slot values, or None where one is missing.
-
-    Of alternatives the first is taken, optional parts are left out.
-    """
-    match node:
-        case Literal(keys):
-            return "".join(keys)
-        case Slot(name, kind, _):
-            return KINDS[kind].render(values[name]) if name in values else None
-        case Sequence(parts):
-            rendered = [render(part, values) for part in parts]
-            return None if None in rendered else "".join(filter(None, rendered))
-        case Alternatives(options):
-            return render(options[0], values)
-        case Repeat(part, low, _):
-            once = render(part, values)
-            return "" if not low else None if once is None else once * low
-        case TokenOf():
-            return None
-
-
 def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Problem]:
     tree = parse_grammar(phi)
     if isinstance(tree, Problem):
@@ -277,11 +288,11 @@ def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Pr
         if not isinstance(given, Given):
             continue
         theta = {name: bound.value for name, bound in given.bindings.items() if name in names}
-        text = render(tree, theta)
+        text = render(core(tree), theta)
         if text is None:
             continue
         tokens = lex(text)
-        found = () if isinstance(tokens, str) else readings(artifact.nfa, tokens)
+        found = () if isinstance(tokens, str) else read(artifact.reader, tokens)
         if isinstance(found, TooManyReadings) or not any(
             all(name in b and b[name].value == value for name, value in theta.items())
             for b in found
@@ -305,7 +316,9 @@ def constants_equal_to_slots(program: Program, bindings: Bindings) -> frozenset[
     found: set[str] = set()
     for bound in bindings.values():
         spelled = literal_keys(bound.spelling)
-        if bound.value in numbers and not isinstance(bound.value, str):
+        if isinstance(bound.value, tuple):
+            found.update(show_number(item) for item in numbers.intersection(bound.value))
+        elif bound.value in numbers and not isinstance(bound.value, str):
             found.add(bound.spelling)
         if any(_stands_in(spelled, keys) for keys in words):
             found.add(bound.spelling)

@@ -29,6 +29,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "phi-round-trip": "The grammar does not give back the values from which φ rendered a text.",
         "undeclared-constant": "A constant equals a slot value of the teaching example.",
         "undeclared-dont-care": "No answer depends on this slot, and it is not declared so.",
+        "not-expressible": "An imported grammar says what no token grammar can say.",
         "no-example": "A recipe needs at least one example.",
     }
 )

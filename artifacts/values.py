@@ -11,10 +11,14 @@ from fractions import Fraction
 
 Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
 Number = int | Fraction
-Value = Number | str | bool
+Scalar = Number | str | bool
+Value = Scalar | tuple[Scalar, ...]
+"""What a slot holds; a tuple is that of a slot for several values, all numbers or all texts."""
 
 MAX_DIGITS = 400
 """The longest number that is read from a text or made by a program, in digits."""
+MAX_ITEMS = 64
+"""The longest list that is read from a text."""
 
 
 def canonical_json(value: object) -> bytes:
@@ -72,6 +76,17 @@ def show_number(number: Number) -> str:
     scaled = abs(number.numerator) * 10**places // number.denominator
     digits = str(scaled).rjust(places + 1, "0")
     return f"{'-' if number < 0 else ''}{digits[:-places]}.{digits[-places:]}"
+
+
+def shown_size(value: Scalar) -> int:
+    """Return the size of a value: digits of the longer part of a fraction, or code points.
+
+    >>> shown_size(Fraction(-1, 1000)), shown_size("five")
+    (4, 4)
+    """
+    if isinstance(value, str):
+        return len(value)
+    return len(str(max(abs(value.numerator), value.denominator)))
 
 
 def decimal_places(number: Number) -> int | None:

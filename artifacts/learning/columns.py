@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from artifacts.grammar.kinds import IDENTIFIER_MARKS, KINDS
+from artifacts.grammar.kinds import IDENTIFIER_MARKS, kind_of
 from artifacts.grammar.lexer import literal_keys, normalize
 from artifacts.grammar.syntax import Literal, Node, Slot, sequence
 from artifacts.learning.pieces import MASKED, NUMBERS, Chunk, Piece
@@ -30,7 +30,7 @@ class Column:
     @property
     def is_number(self) -> bool:
         """Whether the values are numbers."""
-        return KINDS[self.slot.kind].type == "number"
+        return kind_of(self.slot).type == "number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _column(name: str, column: Sequence[Piece], *, narrow: bool) -> Column | Non
 
 
 def _typed(slot: Slot, spellings: tuple[str, ...]) -> Column | None:
-    parsed = [KINDS[slot.kind].parse(spelling) for spelling in spellings]
+    parsed = [kind_of(slot).parse(spelling) for spelling in spellings]
     values = tuple(value for value in parsed if value is not None)
     return Column(slot, spellings, values) if len(values) == len(spellings) else None
 
@@ -166,10 +166,17 @@ def _typed(slot: Slot, spellings: tuple[str, ...]) -> Column | None:
 def _closed_values(column: Sequence[Piece]) -> tuple[str, ...]:
     """Return the values of a closed slot, or none where new values are to be expected."""
     counts = Counter(normalize(piece.key) for piece in column)
+    return tuple(sorted(counts)) if has_closed_values(counts) else ()
+
+
+def has_closed_values(counts: Counter[str]) -> bool:
+    """Return whether several values were seen, and so often that new ones are not to be expected.
+
+    >>> has_closed_values(Counter(on=6, off=5)), has_closed_values(Counter(on=6, off=1))
+    (True, False)
+    """
     once = sum(count == 1 for count in counts.values())
-    if len(counts) < 2 or once > MAX_NOVELTY * len(column) or "" in counts:
-        return ()
-    return tuple(sorted(counts))
+    return len(counts) > 1 and once <= MAX_NOVELTY * counts.total() and "" not in counts
 
 
 def _is_word(piece: Piece) -> bool:

@@ -11,7 +11,16 @@ from artifacts.artifact import Artifact
 from artifacts.compiler import Given, answer_of
 from artifacts.grammar.lexer import normalize
 from artifacts.grammar.nfa import Bindings
-from artifacts.grammar.syntax import Alternatives, Node, Repeat, Slot, alternatives, sequence
+from artifacts.grammar.syntax import (
+    Alternatives,
+    Grammar,
+    Node,
+    Repeat,
+    Restricted,
+    Slot,
+    alternatives,
+    sequence,
+)
 from artifacts.grammar.syntax import Sequence as Concatenation
 from artifacts.grammar.textform import print_grammar
 from artifacts.program.jsonform import argument_to_json, program_to_json
@@ -65,16 +74,22 @@ def _bindings(artifact: Artifact, text: str) -> Bindings | None:
     return given.bindings if isinstance(given, Given) else None
 
 
-def _with_slot(node: Node, slot: Slot) -> Node:
+def _with_slot(grammar: Grammar, slot: Slot) -> Grammar:
+    if isinstance(grammar, Restricted):
+        return Restricted(_with_slot(grammar.part, slot), grammar.by, grammar.keep)
+    return _node_with_slot(grammar, slot)
+
+
+def _node_with_slot(node: Node, slot: Slot) -> Node:
     match node:
-        case Slot(name, _, _):
+        case Slot(name):
             return slot if name == slot.name else node
         case Concatenation(parts):
-            return sequence(*(_with_slot(part, slot) for part in parts))
+            return sequence(*(_node_with_slot(part, slot) for part in parts))
         case Alternatives(options):
-            return alternatives(*(_with_slot(option, slot) for option in options))
+            return alternatives(*(_node_with_slot(option, slot) for option in options))
         case Repeat(part, low, high):
-            return Repeat(_with_slot(part, slot), low, high)
+            return Repeat(_node_with_slot(part, slot), low, high)
         case _:
             return node
 
@@ -108,7 +123,7 @@ def with_exception(artifact: Artifact, text: str, answer: Json) -> dict[str, Jso
 
     condition: Argument | None = None
     for bound in bindings.values():
-        if isinstance(bound.value, bool):
+        if isinstance(bound.value, bool | tuple):
             return None
         if isinstance(bound.value, str):
             test = add("same", SpellingOf(bound.slot), Constant(bound.spelling))
@@ -131,7 +146,7 @@ def with_exception(artifact: Artifact, text: str, answer: Json) -> dict[str, Jso
 
 def _recipe(
     artifact: Artifact,
-    grammar: Node,
+    grammar: Grammar,
     steps: Json,
     answer: Json,
     added: Pairs,

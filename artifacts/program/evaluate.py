@@ -37,7 +37,7 @@ from artifacts.program.program import (
     Table,
     arguments,
 )
-from artifacts.values import Json, decimal_places
+from artifacts.values import Json, Scalar, decimal_places
 
 # The closures pass values of all operator types; their types were checked by `program.check`.
 _Getter = Callable[[Bindings, list[Any]], Any]
@@ -137,6 +137,16 @@ def _json_number(number: int | Fraction) -> Json | Failure:
     return nearest
 
 
+def _json_list(items: tuple[Scalar, ...]) -> Json | Failure:
+    made: list[Json] = []
+    for item in items:
+        shown = _json_number(item) if isinstance(item, Fraction) else item
+        if isinstance(shown, Failure):
+            return shown
+        made.append(shown)
+    return made
+
+
 def _answer(answer: Answer) -> _Getter:
     match answer:
         case AnswerConstant(value):
@@ -150,6 +160,8 @@ def _answer(answer: Answer) -> _Getter:
 
             def computed(bindings: Bindings, values: list[Any]) -> Any:
                 value = get(bindings, values)
+                if isinstance(value, tuple):
+                    return _json_list(value)
                 if isinstance(value, int | Fraction) and not isinstance(value, bool):
                     return _json_number(value)
                 return value
@@ -299,6 +311,8 @@ def _quick_answer(answer: Answer, place: Callable[[Argument], int]) -> Callable[
 
             def computed(registers: list[Any]) -> Any:
                 found = registers[at]
+                if found.__class__ is tuple:
+                    return _json_list(found)
                 return _json_number(found) if found.__class__ is Fraction else found
 
             return computed

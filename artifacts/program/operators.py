@@ -12,9 +12,21 @@ from string import ascii_lowercase, ascii_uppercase
 from types import MappingProxyType
 from typing import Final, Literal
 
-from artifacts.values import Json, Number, Value, decimal_places, show_number, whole
+from artifacts.values import (
+    MAX_ITEMS,
+    Json,
+    Number,
+    Scalar,
+    Value,
+    decimal_places,
+    show_number,
+    whole,
+)
 
-OPERATORS_VERSION = 1
+OPERATORS_VERSION = 2
+"""The version of the table. It grows by one where operators are added, never for one that is known:
+what an operator means stays as it is, and `Operator.since` is the first version that has it.
+"""
 MAX_NUMBER_DIGITS = 4000
 MAX_TEXT = 20_000
 MAX_PLACES = 40
@@ -23,7 +35,9 @@ _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _TO_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 TRUTH_SIZE = len("false")
 
-Type = Literal["number", "text", "truth", "table", "json"]
+Type = Literal["number", "text", "numbers", "texts", "truth", "table", "json", "mixed"]
+"""Numbers and texts are lists of at most `MAX_ITEMS`; their size is that of all items.
+Mixed is what only an answer takes: the value of a phrase that is a number or text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +62,7 @@ class Operator:
     size: Callable[[Sequence[int]], int]
     doc: str
     variadic: bool = False
+    since: int = 1
 
     def parameters_for(self, count: int) -> tuple[Type, ...]:
         """Return the parameter types when `count` arguments are given."""
@@ -66,6 +81,18 @@ def _largest(sizes: Sequence[int]) -> int:
 
 def _truth_size(sizes: Sequence[int]) -> int:
     return TRUTH_SIZE
+
+
+def _count_size(sizes: Sequence[int]) -> int:
+    return len(str(MAX_ITEMS))
+
+
+def _total_size(sizes: Sequence[int]) -> int:
+    return sizes[0] + len(str(MAX_ITEMS))
+
+
+def _joined_size(sizes: Sequence[int]) -> int:
+    return sizes[0] + MAX_ITEMS * sizes[1]
 
 
 def _power_size(sizes: Sequence[int]) -> int:
@@ -259,8 +286,53 @@ def _choose(condition: bool, then: Value, otherwise: Value) -> Value:
     return then if condition else otherwise
 
 
+def _count(items: tuple[Scalar, ...]) -> int:
+    return len(items)
+
+
+def _total(numbers: tuple[Number, ...]) -> Number:
+    return whole(sum(numbers, 0))
+
+
+def _smallest(numbers: tuple[Number, ...]) -> Number:
+    return min(numbers)
+
+
+def _largest_of(numbers: tuple[Number, ...]) -> Number:
+    return max(numbers)
+
+
+def _first(items: tuple[Scalar, ...]) -> Scalar:
+    return items[0]
+
+
+def _last(items: tuple[Scalar, ...]) -> Scalar:
+    return items[-1]
+
+
+def _sort_numbers(numbers: tuple[Number, ...]) -> tuple[Number, ...]:
+    return tuple(sorted(numbers))
+
+
+def _sort_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(texts))
+
+
+def _reverse(items: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    return items[::-1]
+
+
+def _join(texts: tuple[str, ...], between: str) -> str:
+    return between.join(texts)
+
+
 N: Final = "number"
 T: Final = "text"
+NS: Final = "numbers"
+TS: Final = "texts"
+ONCE: Final = MAX_ITEMS
+"""Steps of an operator that looks at each item of a list once."""
+SORTING: Final = MAX_ITEMS * MAX_ITEMS.bit_length()
 B: Final = "truth"
 
 _TABLE = (
@@ -299,6 +371,20 @@ _TABLE = (
     ),
     Operator("choose", (B, N, N), N, 1, _choose, _chosen_size, "a number by a condition; lazy"),
     Operator("choose_text", (B, T, T), T, 1, _choose, _chosen_size, "a text by a condition; lazy"),
+    Operator("count", (NS,), N, 1, _count, _count_size, "how many numbers", since=2),
+    Operator("count_texts", (TS,), N, 1, _count, _count_size, "how many texts", since=2),
+    Operator("sum", (NS,), N, ONCE, _total, _total_size, "the numbers added up", since=2),
+    Operator("smallest", (NS,), N, ONCE, _smallest, _largest, "the smallest number", since=2),
+    Operator("largest", (NS,), N, ONCE, _largest_of, _largest, "the largest number", since=2),
+    Operator("first", (NS,), N, 1, _first, _largest, "the first number", since=2),
+    Operator("first_text", (TS,), T, 1, _first, _largest, "the first text", since=2),
+    Operator("last", (NS,), N, 1, _last, _largest, "the last number", since=2),
+    Operator("last_text", (TS,), T, 1, _last, _largest, "the last text", since=2),
+    Operator("sort", (NS,), NS, SORTING, _sort_numbers, _largest, "the smallest first", since=2),
+    Operator("sort_texts", (TS,), TS, SORTING, _sort_texts, _largest, "by code points", since=2),
+    Operator("reverse", (NS,), NS, ONCE, _reverse, _largest, "the last first", since=2),
+    Operator("reverse_texts", (TS,), TS, ONCE, _reverse, _largest, "the last first", since=2),
+    Operator("join", (TS, T), T, ONCE, _join, _joined_size, "the texts with b between", since=2),
 )
 
 OPERATORS: Mapping[str, Operator] = MappingProxyType({op.name: op for op in _TABLE})

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
-from artifacts.grammar.kinds import KINDS
+from artifacts.grammar.kinds import SlotType
 from artifacts.grammar.lexer import MAX_CODE_POINTS
 from artifacts.problems import Problem
 from artifacts.program.operators import (
@@ -18,10 +18,12 @@ from artifacts.program.operators import (
     TRUTH_SIZE,
     Type,
 )
-from artifacts.values import MAX_DIGITS, Json, Number, canonical_json, show_number
+from artifacts.values import MAX_DIGITS, MAX_ITEMS, Json, Number, canonical_json, show_number
 
 MAX_STEPS = 200
 MAX_ANSWER_DEPTH = 40
+_ITEM_MARKS: Mapping[Type, int] = {"numbers": 26, "texts": 3, "mixed": 26}
+"""What an item of a list takes in JSON beyond its size: the text of a float, or quotes; a comma."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ class _Typed:
     size: int
 
 
-def check(program: Program, kinds: Mapping[str, str]) -> CostBound | tuple[Problem, ...]:
-    """Return the cost bound of a program over slots of these kinds, or all its problems."""
+def check(program: Program, types: Mapping[str, SlotType]) -> CostBound | tuple[Problem, ...]:
+    """Return the cost bound of a program over slots of these types, or all its problems."""
     problems: list[Problem] = []
     if len(program.steps) > MAX_STEPS:
         return (
@@ -167,8 +169,8 @@ def check(program: Program, kinds: Mapping[str, str]) -> CostBound | tuple[Probl
         )
     typed: list[_Typed | None] = []
     for index, step in enumerate(program.steps):
-        typed.append(_check_step(step, f"steps[{index}]", kinds, typed, problems))
-    size = _answer_size(program.answer, "answer", kinds, typed, problems)
+        typed.append(_check_step(step, f"steps[{index}]", types, typed, problems))
+    size = _answer_size(program.answer, "answer", types, typed, problems)
     if size > MAX_TEXT and not problems:
         problems.append(
             Problem(
@@ -183,7 +185,7 @@ def check(program: Program, kinds: Mapping[str, str]) -> CostBound | tuple[Probl
 def _check_step(
     step: Step,
     place: str,
-    kinds: Mapping[str, str],
+    types: Mapping[str, SlotType],
     typed: list[_Typed | None],
     problems: list[Problem],
 ) -> _Typed | None:
@@ -203,7 +205,7 @@ def _check_step(
         return None
     sizes: list[int] = []
     for index, (argument, parameter) in enumerate(zip(step.arguments, wanted, strict=True)):
-        given = _typed(argument, f"{place}.args[{index}]", kinds, typed, problems)
+        given = _typed(argument, f"{place}.args[{index}]", types, typed, problems)
         if given is None:
             return None
         if given.type != parameter and not (given.type == "json" and parameter == "text"):
@@ -227,17 +229,17 @@ def _check_step(
 def _typed(
     argument: Argument,
     place: str,
-    kinds: Mapping[str, str],
+    types: Mapping[str, SlotType],
     typed: list[_Typed | None],
     problems: list[Problem],
 ) -> _Typed | None:
     match argument:
         case SlotValueOf(slot) | SpellingOf(slot):
-            if slot not in kinds:
+            if slot not in types:
                 problems.append(Problem("unknown-slot", place, f"no phrasing binds {slot!r}"))
                 return None
-            is_number = isinstance(argument, SlotValueOf) and KINDS[kinds[slot]].type == "number"
-            return _Typed("number", MAX_DIGITS) if is_number else _Typed("text", MAX_CODE_POINTS)
+            type = types[slot] if isinstance(argument, SlotValueOf) else "text"
+            return _Typed(type, MAX_DIGITS if type == "number" else MAX_CODE_POINTS)
         case StepValue(step):
             if not 0 <= step < len(typed):
                 problems.append(
@@ -264,7 +266,7 @@ def _typed_constant(value: Number | str | bool) -> _Typed:
 def _answer_size(
     answer: Answer,
     place: str,
-    kinds: Mapping[str, str],
+    types: Mapping[str, SlotType],
     typed: list[_Typed | None],
     problems: list[Problem],
 ) -> int:
@@ -272,18 +274,20 @@ def _answer_size(
         case AnswerConstant(value):
             return len(canonical_json(value))
         case AnswerValue(argument):
-            given = _typed(argument, place, kinds, typed, problems)
+            given = _typed(argument, place, types, typed, problems)
             if given is not None and given.type == "table":
                 problems.append(Problem("bad-argument", place, "an answer is not a table"))
-            return given.size + 2 if given else 0
+            if given is None:
+                return 0
+            return given.size + 2 + MAX_ITEMS * _ITEM_MARKS.get(given.type, 0)
         case AnswerList(items):
             return 2 + sum(
-                1 + _answer_size(item, f"{place}[{index}]", kinds, typed, problems)
+                1 + _answer_size(item, f"{place}[{index}]", types, typed, problems)
                 for index, item in enumerate(items)
             )
         case AnswerObject(fields):
             return 2 + sum(
-                len(name) + 4 + _answer_size(item, f"{place}.{name}", kinds, typed, problems)
+                len(name) + 4 + _answer_size(item, f"{place}.{name}", types, typed, problems)
                 for name, item in fields
             )
         case _:

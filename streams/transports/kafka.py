@@ -12,8 +12,10 @@ in one transaction. Each guard below was seen to be needed on a real broker:
 - *Fencing by time.* A frozen process must be fenced by the time its partitions have gone to another
   member: transaction time-out + the coordinator's scan + heartbeat ≤ session time-out.
 - *Freeze check.* The broker accepts the offsets of a zombie that is not fenced yet and rewinds the
-  group with them. A clock that counts suspension is read before polling, before sending offsets
-  and before committing; a gap above half the session time-out means: leave (Fenced).
+  group with them. A clock that counts suspension is read while the event loop runs, and before
+  polling, before sending offsets and before committing; a gap above half the session time-out
+  means: leave (Fenced). Read at those points alone it took a member that waited for a slow broker
+  for a frozen one: started again, with the same backlog and the same broker, it left again.
 - *No second life.* After an error that an abort does not cure aiokafka's producer is dead: Fenced;
   after what the cluster forbids, AccessRefused: aiokafka would abort such a transaction without
   telling the broker, where the next one would go on with it. Whoever supervises the process starts
@@ -82,6 +84,13 @@ class _Pulse:
             raise Fenced(f"frozen for {gap:.1f} s; the limit is {self.limit:.1f} s: leaving")
         self.last = now
 
+    async def go_on(self) -> None:
+        """Beat until there was too long a gap, which whoever beats next is told of."""
+        with contextlib.suppress(Fenced):
+            while True:
+                self.beat()
+                await asyncio.sleep(self.limit / 8)
+
 
 def _boot_seconds() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
@@ -112,6 +121,7 @@ class KafkaSubscription:
         self.topics = topics
         self.transacting = asyncio.Lock()
         self._pulse = _Pulse(log.timing.session_ms // 2)
+        self._beating: asyncio.Task[None] | None = None
         self._has_place = asyncio.Event()
         self._turn = 0
         self._polled_turn = 0
@@ -153,6 +163,7 @@ class KafkaSubscription:
             max_poll_interval_ms=timing.session_ms * 10,
         )
         self._pulse.begin()
+        self._beating = asyncio.create_task(self._pulse.go_on())
         if self.log.membership == "shared":
             names = [connection.named(topic) for topic in self.topics]
             self._consumer.subscribe(names, listener=_Turns(self))
@@ -334,6 +345,8 @@ class KafkaSubscription:
 
     async def close(self) -> None:
         """Finish the transaction under way, leave the group, disconnect."""
+        if self._beating is not None:
+            self._beating.cancel()
         async with self.transacting:
             if self._consumer is not None:
                 await self._consumer.stop()

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import (
     CreatePartitionsRequest,
     CreateTopicsRequest,
@@ -63,7 +64,7 @@ async def drift(
 async def apply(
     connection: KafkaConnection, layout: Layout, names: Collection[str] | None = None
 ) -> list[Difference]:
-    """Mend what can be mended, wait until the cluster shows it, and return what still differs."""
+    """Mend what can be mended, wait until every broker shows it, and return what still differs."""
     async with client(connection) as asking:
         shapes = _shapes(connection, layout, names)
         for difference in differences(shapes, await _found(asking, connection, list(shapes))):
@@ -73,6 +74,7 @@ async def apply(
             found = await _found(asking, connection, list(shapes))
             left = differences(shapes, found)
             is_settled = found.has_leaders and not any(map(is_fixable, left))
+            is_settled = is_settled and await _is_shown_by_all(asking, list(shapes))
             if is_settled or asyncio.get_running_loop().time() > deadline:
                 return left
             await asyncio.sleep(TICK_S)
@@ -127,6 +129,16 @@ async def _found(
         },
         has_leaders=all(row["leader"] >= 0 for rows in there.values() for row in rows),
     )
+
+
+async def _is_shown_by_all(asking: AIOKafkaClient, names: Sequence[str]) -> bool:
+    """Whether every broker knows the topics: one that lags would tell an agent that some miss."""
+    request = MetadataRequest(names, allow_auto_topic_creation=False)
+    try:
+        answers = [await asking.send(each.nodeId, request) for each in asking.cluster.brokers()]
+    except KafkaError:
+        return False
+    return not any(topic["error_code"] for a in answers for topic in a.to_object()["topics"])
 
 
 async def _config(

@@ -51,6 +51,14 @@ KEYS: dict[str, tuple[str, tuple[str, ...]]] = {
     "any-space-run-is-one-blank": ("a \t\n\u00a0\u3000b", ("a", " ", "b")),
     "ends-are-trimmed": ("\u2003 a b\u3000\n", ("a", " ", "b")),
     "the-zero-width-space-is-no-space": ("a\u200b", ("a", "\u200b")),
+    "a-flag-is-two-marks": ("🇩🇪", ("🇩", "🇪")),
+    "japanese-has-no-blanks-either": ("3月の会議", ("3", "月の会議")),
+    "korean-composes": ("\u1112\u1161\u11ab", ("한",)),
+    "several-combining-marks-in-any-order": ("a\u0323\u0307", ("ạ\u0307",)),
+    "and-in-the-other-order": ("a\u0307\u0323", ("ạ\u0307",)),
+    "a-mark-that-combines-with-nothing": ("\u0301a", ("\u0301", "a")),
+    "devanagari-vowel-signs-are-of-the-word": ("नमस्ते", ("नमस्ते",)),
+    "folding-may-lengthen-by-two": ("ﬃ ΐ", ("ffi", " ", "ΐ")),
     "blanks-alone-have-no-tokens": (" \t ", ()),
     "nothing-has-no-tokens": ("", ()),
 }
@@ -164,6 +172,22 @@ def test_canonically_equivalent_texts_have_the_same_keys() -> None:
     assert seen["several forms"] > 0 < seen["one form"]
 
 
+def test_lexing_the_normalized_text_gives_the_same_tokens() -> None:
+    seen: Counter[str] = Counter()
+
+    @given(any_text)
+    def check(text: str) -> None:
+        tokens, again = lex(text), lex(normalize(text))
+        if isinstance(tokens, Tokens):
+            assert isinstance(again, Tokens)
+            assert again.keys == tokens.keys
+            assert again.pieces() == list(tokens.keys)
+        seen["lexed" if isinstance(tokens, Tokens) else "not lexed"] += 1
+
+    check()
+    assert seen["lexed"] > 0 < seen["not lexed"]
+
+
 def test_joined_pieces_are_the_trimmed_text_and_offsets_index_the_original() -> None:
     seen: Counter[str] = Counter()
 
@@ -174,6 +198,7 @@ def test_joined_pieces_are_the_trimmed_text_and_offsets_index_the_original() -> 
             seen[tokens] += 1
             return
         pieces, offsets = tokens.pieces(), tokens.offsets()
+        assert "".join(pieces) == text[offsets[0] : offsets[-1]]
         assert tokens.keys == literal_keys("".join(pieces))
         assert tokens.present() >= {*tokens.keys} - {" "}
         assert tokens.several == tuple(word for word in tokens.words if isinstance(word, tuple))

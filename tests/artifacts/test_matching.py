@@ -25,6 +25,7 @@ from artifacts.grammar.syntax import (
     Alternatives,
     Node,
     Repeat,
+    Restricted,
     Sequence,
     Slot,
     alternatives,
@@ -39,7 +40,7 @@ from tests.artifacts.grammars import Span, backtracked, sampled, texts, trees
 
 def grammar(text: str) -> Node:
     tree = parse_grammar(text)
-    assert not isinstance(tree, Problem), tree
+    assert not isinstance(tree, Problem | Restricted), tree
     return tree
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from artifacts.grammar.kinds import KINDS
+from artifacts.grammar.kinds import KINDS, SlotType
 from artifacts.grammar.nfa import Bindings, Bound
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed, careful_run, compile_program
@@ -35,7 +35,7 @@ from artifacts.program.program import (
     check,
     slots_used,
 )
-from artifacts.values import Json, Value, whole
+from artifacts.values import MAX_ITEMS, Json, Value, whole
 
 F = Fraction
 TABLE = {"a": "1", "b": None, "c": [1, {"d": "x"}]}
@@ -100,6 +100,22 @@ APPLIED: list[tuple[str, tuple[object, ...], object]] = [
     ("lookup", ("b", TABLE), Failure("'b' has no answer in the table")),
     ("choose", (True, 1, 2), 1),
     ("choose_text", (False, "a", "b"), "b"),
+    ("count", ((3, 3),), 2),
+    ("count_texts", (("a",),), 1),
+    ("sum", ((F(1, 2), F(1, 2), 3),), 4),
+    ("sum", ((F(1, 3),),), F(1, 3)),
+    ("smallest", ((2, F(3, 2)),), F(3, 2)),
+    ("largest", ((2, F(3, 2)),), 2),
+    ("first", ((3, 1, 2),), 3),
+    ("first_text", (("b", "a"),), "b"),
+    ("last", ((3, 1, 2),), 2),
+    ("last_text", (("b", "a"),), "a"),
+    ("sort", ((3, F(1, 2), 2),), (F(1, 2), 2, 3)),
+    ("sort_texts", (("b", "É", "B"),), ("B", "b", "É")),
+    ("reverse", ((3, 1, 2),), (2, 1, 3)),
+    ("reverse_texts", (("b", "a"),), ("a", "b")),
+    ("join", (("b", "a"), ", "), "b, a"),
+    ("join", (("b",), ", "), "b"),
 ]
 
 
@@ -108,6 +124,8 @@ def bound(**values: Value) -> dict[str, Bound]:
     made = {}
     for name, value in values.items():
         kind = "quoted" if isinstance(value, str) else "decimal"
+        if isinstance(value, tuple):
+            kind = "quotations" if isinstance(value[0], str) else "fractions"
         spelling = KINDS[kind].render(value)
         made[name] = Bound(name, kind, 0, len(spelling), spelling, value)
     return made
@@ -122,9 +140,17 @@ def argument(value: object) -> Argument:
 
 @pytest.mark.parametrize(("name", "given_", "expected"), APPLIED)
 def test_operators(name: str, given_: tuple[object, ...], expected: object) -> None:
-    step = Step(name, tuple(map(argument, given_)))
-    assert isinstance(check(Program((step,), AnswerConstant(0)), {}), CostBound)
-    found = compile_program(Program((step,), AnswerConstant(0)))({})
+    lists = {f"s{i}": value for i, value in enumerate(given_) if isinstance(value, tuple)}
+    types: dict[str, SlotType] = {
+        slot: "texts" if isinstance(value[0], str) else "numbers" for slot, value in lists.items()
+    }
+    arguments = [
+        SlotValueOf(f"s{i}") if isinstance(value, tuple) else argument(value)
+        for i, value in enumerate(given_)
+    ]
+    program = Program((Step(name, tuple(arguments)),), AnswerConstant(0))
+    assert isinstance(check(program, types), CostBound)
+    found = compile_program(program)(bound(**lists))
     assert isinstance(found, Computed)
     assert found.steps == (expected,)
     assert type(found.steps[0]) is type(expected)
@@ -203,6 +229,17 @@ RUNS: dict[str, tuple[Program, Mapping[str, Bound], object]] = {
         Failure("the number has no exact JSON form"),
     ),
     "a-truth-stays-one": (Program((IS_ZERO,), AnswerValue(StepValue(0))), bound(n=0), True),
+    "a-list-is-a-list-of-numbers": (
+        Program((), AnswerValue(SlotValueOf("ns"))), bound(ns=(1, F(1, 4))), [1, 0.25],
+    ),
+    "a-list-of-texts": (
+        Program((Step("sort_texts", (SlotValueOf("ts"),)),), AnswerValue(StepValue(0))),
+        bound(ts=("b", "a")), ["a", "b"],
+    ),
+    "an-endless-decimal-in-a-list-is-no-json": (
+        Program((), AnswerValue(SlotValueOf("ns"))), bound(ns=(1, F(1, 3))),
+        Failure("the number has no finite decimal form"),
+    ),
     "a-table-may-not-hold-what-concat-needs": (
         Program((Step("lookup", (SlotValueOf("t"), Table({"a": 1}))),
                  Step("concat", (StepValue(0),))), AnswerValue(StepValue(1))),
@@ -214,7 +251,8 @@ RUNS: dict[str, tuple[Program, Mapping[str, Bound], object]] = {
 @pytest.mark.parametrize("name", RUNS)
 def test_runs(name: str) -> None:
     program, bindings, expected = RUNS[name]
-    assert isinstance(check(program, {"n": "decimal", "t": "quoted"}), CostBound)
+    types: dict[str, SlotType] = {"n": "number", "t": "text", "ns": "numbers", "ts": "texts"}
+    assert isinstance(check(program, types), CostBound)
     found = compile_program(program)(bindings)
     assert (found.answer if isinstance(found, Computed) else found) == expected
 
@@ -235,6 +273,21 @@ PROBLEMS: dict[str, tuple[Program, list[tuple[str, str]]]] = {
     "a-spelling-is-text": (
         Program((Step("neg", (SpellingOf("n"),)),), ZERO),
         [("bad-argument", "steps[0].args[0]")],
+    ),
+    "a-list-is-no-number": (
+        Program((Step("neg", (SlotValueOf("ns"),)),), ZERO),
+        [("bad-argument", "steps[0].args[0]")],
+    ),
+    "a-number-is-no-list": (
+        Program((Step("sum", (N,)),), ZERO), [("bad-argument", "steps[0].args[0]")],
+    ),
+    "texts-are-not-added": (
+        Program((Step("sum", (SlotValueOf("ts"),)),), ZERO),
+        [("bad-argument", "steps[0].args[0]")],
+    ),
+    "a-separator-that-may-be-too-long": (
+        Program((Step("join", (SlotValueOf("ts"), T)),), ZERO),
+        [("program-too-large", "steps[0]")],
     ),
     "an-unknown-slot-in-a-step": (
         Program((Step("neg", (SlotValueOf("z"),)),), ZERO),
@@ -278,7 +331,8 @@ PROBLEMS: dict[str, tuple[Program, list[tuple[str, str]]]] = {
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_problems(name: str) -> None:
     program, expected = PROBLEMS[name]
-    found = check(program, {"n": "integer", "t": "word"})
+    types: dict[str, SlotType] = {"n": "number", "t": "text", "ns": "numbers", "ts": "texts"}
+    found = check(program, types)
     assert isinstance(found, tuple)
     assert [(problem.code, problem.place) for problem in found] == expected
 
@@ -324,7 +378,9 @@ def test_slots_used_are_those_of_steps_and_answer() -> None:
     assert slots_used(program) == {"n", "t"}
 
 
-SLOTS: dict[str, Type] = {"n": "number", "m": "number", "t": "text"}
+SLOTS: dict[str, SlotType] = {
+    "n": "number", "m": "number", "t": "text", "ns": "numbers", "ts": "texts",
+}  # fmt: skip
 NUMBERS = st.one_of(
     st.integers(-20, 20),
     st.integers(-(10**30), 10**30),
@@ -348,6 +404,8 @@ def programs(draw: st.DrawFn) -> Program:
         elif wanted == "text":
             options += [st.sampled_from([T, SpellingOf("n"), SpellingOf("t")])]
             options += [st.text("aß", max_size=3).map(Constant)]
+        elif wanted in ("numbers", "texts"):
+            options += [st.just(SlotValueOf("ns" if wanted == "numbers" else "ts"))]
         elif wanted == "truth":
             options += [st.booleans().map(Constant)]
         else:
@@ -362,6 +420,7 @@ def programs(draw: st.DrawFn) -> Program:
         types.append(operator.result)
     leaves: list[Answer] = [AnswerValue(StepValue(i)) for i in range(len(steps))]
     leaves += [AnswerValue(N), AnswerValue(T), AnswerConstant({"k": [1, "é"]})]
+    leaves += [AnswerValue(SlotValueOf("ns")), AnswerValue(SlotValueOf("ts"))]
     return Program(tuple(steps), draw(answers(leaves)))
 
 
@@ -394,6 +453,11 @@ BINDINGS: st.SearchStrategy[Bindings] = st.builds(
     n=NUMBERS.map(lambda number: whole(Fraction(Fraction(number).numerator, 8))),
     m=st.integers(-3, 3),
     t=st.sampled_from(["", "a", "ß", "ß" * 1990]),
+    ns=st.lists(
+        st.integers(-3, 3) | st.fractions(max_denominator=64), min_size=1, max_size=MAX_ITEMS
+    ).map(lambda numbers: tuple(map(whole, numbers)))
+    | st.sampled_from([(10**399 + 7,) * 5, (F(-1, 2**300),) * 20]),
+    ts=st.lists(st.sampled_from(["", "a", "ß" * 30]), min_size=1, max_size=MAX_ITEMS).map(tuple),
 )  # fmt: skip
 
 
@@ -407,7 +471,7 @@ def test_cost_and_answer_size_stay_within_the_bound() -> None:
     def checked(program: Program, bindings: Bindings) -> None:
         wire = program_to_json(program)
         assert program_from_json(wire["steps"], wire["answer"]) == program
-        limit = check(program, {"n": "decimal", "m": "integer", "t": "quoted"})
+        limit = check(program, SLOTS)
         if isinstance(limit, tuple):
             seen["problems"] += 1
             return
@@ -415,10 +479,13 @@ def test_cost_and_answer_size_stay_within_the_bound() -> None:
         careful = careful_run(program)(bindings)
         assert repr(found) == repr(careful)  # a bool is not 1, an int no fraction
         seen[type(found).__name__] += 1
+        seen["lists"] += isinstance(found, Computed) and any(
+            type(value) is tuple for value in found.steps
+        )
         seen["lazy"] += any(step.operator in LAZY for step in program.steps)
         if isinstance(found, Computed):
             assert found.cost <= limit.steps
             assert size(found.answer) <= limit.answer_size
 
     checked()
-    assert min(seen[k] for k in ("problems", "Computed", "Failure", "lazy")) > 0, seen
+    assert min(seen[k] for k in ("problems", "Computed", "Failure", "lazy", "lists")) > 0, seen

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from streams.transports import Fenced
 from streams.transports.faust_app import FaustLog, FaustSubscription
+from streams.transports.kafka_client import member_count
 from streams.transports.kafka_connection import KafkaConnection
 from tests.kafka.clients import transact
 from tests.kafka.logs import (
@@ -73,3 +75,40 @@ async def test_a_standby_disturbs_nobody_and_takes_over(connection: KafkaConnect
         await put(second, 10, first=200)
         await move(taken_over, 10)
     assert await numbers(connection, "matches") == once(210)
+
+
+async def test_of_two_that_join_at_the_same_time_one_works(connection: KafkaConnection) -> None:
+    members: dict[int, FaustSubscription] = {}
+    moved = 0
+
+    async def run(number: int, log: FaustLog) -> None:
+        nonlocal moved
+        while True:  # as its supervisor would start it again
+            member = members[number] = FaustSubscription(log, "auditor", ["utterances"])
+            try:
+                await member.join()
+                while True:
+                    records = await member.poll(1000)
+                    await member.publish(answers(records))
+                    moved += len(records)
+            except Fenced:
+                continue
+            finally:
+                await member.close()
+
+    async with opened(connection, FaustLog) as first, opened(connection, FaustLog) as second:
+        running = [asyncio.create_task(run(n, log)) for n, log in enumerate((first, second))]
+        fed = together = 0
+        try:
+            while together < 20:
+                await put(first, 10, first=fed)
+                fed += 10
+                while moved < fed:
+                    assert sum(member.is_assigned for member in members.values()) < 2
+                    await asyncio.sleep(0.01)
+                together += await member_count(connection, connection.named("auditor")) == 2
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+    assert set(await numbers(connection, "matches")) == set(range(fed))

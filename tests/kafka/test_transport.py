@@ -5,12 +5,14 @@ What is stored is read with plain clients. Nothing here sleeps; whoever waits ha
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -34,6 +36,9 @@ from tests.kafka.logs import (
 )
 
 pytestmark = pytest.mark.slow
+
+HASTY = Timing(session_ms=1000, heartbeat_ms=100, transaction_ms=500, scan_ms=400)
+"""A freeze of half a second is too long."""
 
 
 # --- a member of a group --------------------------------------------------------------------------
@@ -59,6 +64,19 @@ async def test_outputs_and_positions_are_stored_together(connection: KafkaConnec
         assert all(position == end for position, end in standing.values())
         assert await log.positions("matcher") == await log.ends(["utterances"])
     assert await numbers(connection, "matches") == once(20)
+
+
+async def test_offsets_read_after_a_commit_are_those_of_the_commit(
+    connection: KafkaConnection,
+) -> None:
+    async with opened(connection) as log:
+        member = await log.subscribe("matcher", ["utterances"])
+        for n in range(200):
+            await put(log, 10, first=10 * n)
+            await member.publish(answers(records := await polled(member, 10)))
+            ends = {TopicPartition(connection.named(r[0]), r[1]): r.offset + 1 for r in records}
+            read = {place: await member._consumer.committed(place) for place in ends}
+            assert read == ends, n
 
 
 @dataclass
@@ -223,14 +241,44 @@ async def test_a_member_that_the_group_has_dropped_publishes_nothing(
 async def test_a_start_that_takes_longer_than_a_freeze_may_last_is_no_freeze(
     connection: KafkaConnection,
 ) -> None:
-    short = Timing(session_ms=1000, heartbeat_ms=100, transaction_ms=500, scan_ms=400)
-    async with opened(connection, membership="sole", timing=short) as log:
+    async with opened(connection, membership="sole", timing=HASTY) as log:
         await put(log, 10)
         member = await log.subscribe("registrar", ["utterances"])
         began = asyncio.get_running_loop().time()
         while asyncio.get_running_loop().time() - began < 0.6:  # its state is being rebuilt
             [_ async for _ in log.scan(["utterances"])]
         assert len(await polled(member, 10)) == 10
+
+
+async def test_a_member_that_is_slow_is_not_frozen(connection: KafkaConnection) -> None:
+    async with opened(connection, membership="sole", timing=HASTY) as log:
+        await put(log, 10)
+        member = await log.subscribe("registrar", ["utterances"])
+        records = await polled(member, 10)
+        began = asyncio.get_running_loop().time()
+        while asyncio.get_running_loop().time() - began < 0.6:  # it waits for whatever it needs
+            [_ async for _ in log.scan(["utterances"])]
+        await member.publish(answers(records))
+    assert await numbers(connection, "matches") == once(10)
+
+
+async def test_a_member_that_was_frozen_publishes_and_polls_nothing(
+    connection: KafkaConnection,
+) -> None:
+    async with opened(connection, membership="sole", timing=HASTY) as log:
+        await put(log, 10)
+        member = await log.subscribe("registrar", ["utterances"])
+        records = await polled(member, 10)
+        began = time.monotonic()
+        while time.monotonic() - began < 0.6:  # nothing else in this process runs meanwhile
+            pass
+        await asyncio.sleep(0)
+        for _ in range(2):
+            with pytest.raises(Fenced, match="frozen for"):
+                await member.publish(answers(records))
+            with pytest.raises(Fenced, match="frozen for"):
+                await member.poll(10)
+    assert await numbers(connection, "matches") == Counter()
 
 
 # --- reading outside any group --------------------------------------------------------------------

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from streams.transports.kafka_connection import KafkaConnection, Timing
+from tests.kafka.faults.agent import STUMBLE
 
 ROOT = Path(__file__).resolve().parents[3]
 TOLD_TO_STOP, LEFT = 0, 75
+NAMES = {STUMBLE: "abort", signal.SIGKILL: "kill -9", signal.SIGSTOP: "freeze"}
+"""What a blow is called in the names of rows, and in the table."""
+
 END_LIMIT_S = 40.0
 
 

@@ -14,8 +14,13 @@ from tests.kafka.faults.world import World, utterance, world
 
 SHORT = Timing(session_ms=3000, heartbeat_ms=300, transaction_ms=1500, scan_ms=500)
 FROZEN = Timing(session_ms=6000, heartbeat_ms=1000, transaction_ms=2000, scan_ms=1000)
-LIMIT_S = 120.0
+LIMIT_S = 240.0
+FIRST = 400
+"""What is asked first after a blow, over all partitions: once it is answered, all move."""
 POINTS = ("begun", "sending", "sent", "offsets-sent", "committing", "committed")
+UTTERANCES = 20_000
+"""What every row asks in all, at least."""
+
 READ = ("matches", "fallbacks", "versions", "rejected")
 
 
@@ -35,6 +40,11 @@ class Flow:
                 await self.feed.put(step)
                 await asyncio.sleep(0.05)
 
+    async def fill(self, count: int = UTTERANCES) -> None:
+        """Put records in until so many have been asked in all."""
+        while (missing := count - len(self.feed.asked)) > 0:
+            await self.feed.put(min(missing, 500))
+
     async def drained(self) -> None:
         """Wait until everything that was asked has its record, and no transaction is open."""
         async with asyncio.timeout(LIMIT_S):
@@ -43,9 +53,9 @@ class Flow:
             await self.ledger.settled()
 
     def taken_over(self, asked: int) -> bool:
-        """Whether all partitions move again: enough that was asked since then is answered."""
-        since = self.feed.asked[asked : len(self.feed.asked) - 100]
-        return len(since) >= 200 and not self.ledger.lost(since)
+        """Whether all partitions move again: what was asked first since then is answered."""
+        since = self.feed.asked[asked : asked + FIRST]
+        return len(since) == FIRST and not self.ledger.lost(since)
 
     def check(self) -> None:
         """Each utterance has one record; each answer is by a version that was live."""

@@ -14,7 +14,7 @@ from streams.transports import Outgoing
 from streams.transports.kafka_connection import KafkaConnection
 from tests.agents.chat_server import Turn, completion, failure, running
 from tests.kafka.faults.fleet import LEFT
-from tests.kafka.faults.flow import FROZEN, POINTS, SHORT, Flow, flow
+from tests.kafka.faults.flow import FROZEN, POINTS, SHORT, UTTERANCES, Flow, flow
 from tests.kafka.faults.report import told
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -49,7 +49,7 @@ async def test_a_fallback_killed_at_a_point(
     began, kills = time.monotonic(), 5
     async with flow(connection, tmp_path, SHORT, miss, OUT) as flowing:
         for kill in range(kills):
-            await flowing.feed.put(200)
+            await flowing.feed.put(UTTERANCES // kills)
             nth = 2 + 3 * kill
             member = await flowing.fleet.start("fallback", point=point, nth=nth)
             await flowing.until(lambda member=member: not member.lives)
@@ -68,6 +68,7 @@ async def test_a_fallback_frozen_at_a_point_while_another_takes_over(
 ) -> None:
     began = time.monotonic()
     async with flow(connection, tmp_path, FROZEN, miss, OUT) as flowing:
+        await flowing.fill(UTTERANCES // 2)
         frozen = await flowing.fleet.start(
             "fallback", "0", point=point, nth=30, sign=signal.SIGSTOP
         )
@@ -80,6 +81,7 @@ async def test_a_fallback_frozen_at_a_point_while_another_takes_over(
         await flowing.until(lambda: not frozen.lives)
         assert frozen.process.returncode == LEFT, frozen.said.read_text()
         flowing.fleet.keep("fallback", "0")
+        await flowing.fill()
         await flowing.feed.put(500)
         await flowing.drained()
         await flowing.fleet.stop()
@@ -114,14 +116,14 @@ async def test_a_teacher_that_is_down_for_a_while(
             await flowing.feed.put(10)
             await flowing.drained()
             refused = flowing.ledger.of("completions", "CompletionRefused")
-        down = len(flowing.feed.asked)
-        await flowing.feed.put(100)
+        await flowing.fill()
         await flowing.drained()
         endpoint.turns = [answering]
+        back = len(flowing.feed.asked)
 
         def is_back() -> bool:
             given = flowing.ledger.of("completions", "CompletionGiven")
-            return any(int(str(event["utterance_id"])[1:]) >= down + 100 for event in given)
+            return any(int(str(event["utterance_id"])[1:]) >= back for event in given)
 
         await flowing.until(is_back)
         await flowing.drained()

@@ -65,16 +65,17 @@ async def test_the_leader_of_a_partition(
     async with flow(connection, tmp_path, FROZEN) as flowing:
         for slot in "01":
             flowing.fleet.keep("matcher", slot)
-        await flowing.until(lambda: len(flowing.ledger.counted) > 500)
+        await flowing.until(lambda: len(flowing.ledger.counted) > 500, step=100)
         bare = KafkaConnection(three.bootstrap) if of.startswith("__") else connection
         number = await leader_of(bare, of)
         await asyncio.to_thread(what.begin, three, number)
         asked = len(flowing.feed.asked)
-        await flowing.until(lambda: flowing.taken_over(asked))
+        await flowing.until(lambda: flowing.taken_over(asked), step=100)
         await asyncio.to_thread(what.end, three, number)
         await asyncio.to_thread(three.wait_ready)
         asked = len(flowing.feed.asked)
-        await flowing.until(lambda: flowing.taken_over(asked))
+        await flowing.until(lambda: flowing.taken_over(asked), step=100)
+        await flowing.fill()
         await flowing.drained()
         await flowing.fleet.stop()
     told(f"{what.name} of a broker", f"leads {of}", 1, flowing.feed, flowing.ledger, began)

@@ -9,7 +9,7 @@ import pytest
 
 from streams.transports.kafka_connection import KafkaConnection
 from tests.kafka.faults.fleet import LEFT
-from tests.kafka.faults.flow import FROZEN, POINTS, SHORT, flow
+from tests.kafka.faults.flow import FROZEN, POINTS, SHORT, UTTERANCES, flow
 from tests.kafka.faults.report import told
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ class Killing:
 KILLINGS = [
     pytest.param(Killing("offsets-sent", 3, 1500), id="offsets-sent, 3 times"),
     *(
-        pytest.param(Killing(point, 20, 20_000), id=point, marks=pytest.mark.faults)
+        pytest.param(Killing(point, 20, UTTERANCES), id=point, marks=pytest.mark.faults)
         for point in POINTS
     ),
 ]
@@ -61,6 +61,7 @@ async def test_a_matcher_frozen_at_a_point_while_another_takes_over(
 ) -> None:
     began = time.monotonic()
     async with flow(connection, tmp_path, FROZEN) as flowing:
+        await flowing.fill(UTTERANCES // 2)
         nth = 100 if point == "deciding" else 3
         frozen = await flowing.fleet.start(
             "matcher", "0", point=point, nth=nth, sign=signal.SIGSTOP
@@ -74,6 +75,7 @@ async def test_a_matcher_frozen_at_a_point_while_another_takes_over(
         await flowing.until(lambda: not frozen.lives)
         assert frozen.process.returncode == LEFT, frozen.said.read_text()
         flowing.fleet.keep("matcher", "0")
+        await flowing.fill()
         await flowing.feed.put(500)
         await flowing.drained()
         await flowing.fleet.stop()

@@ -7,21 +7,23 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.transports.kafka_connection import KafkaConnection
-from tests.kafka.faults.flow import SHORT, flow
+from tests.kafka.faults.flow import SHORT, UTTERANCES, flow
 from tests.kafka.faults.report import told
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
-    "plan",
+    ("plan", "utterances"),
     [
-        pytest.param((1, 2, 1), id="1, 2, 1"),
-        pytest.param((1, 3, 2, 3, 1, 2), id="1, 3, 2, 3, 1, 2", marks=pytest.mark.faults),
+        pytest.param((1, 2, 1), 1500, id="1, 2, 1"),
+        pytest.param(
+            (1, 3, 2, 3, 1, 2), UTTERANCES, id="1, 3, 2, 3, 1, 2", marks=pytest.mark.faults
+        ),
     ],
 )
 async def test_matchers_that_come_and_go(
-    connection: KafkaConnection, tmp_path: Path, plan: tuple[int, ...]
+    connection: KafkaConnection, tmp_path: Path, plan: tuple[int, ...], utterances: int
 ) -> None:
     began = time.monotonic()
     async with flow(connection, tmp_path, SHORT) as flowing:
@@ -32,8 +34,9 @@ async def test_matchers_that_come_and_go(
             free = [slot for slot in "012" if slot not in {m.slot for m in living}]
             for slot in free[: size - len(living)]:
                 await flowing.fleet.start("matcher", slot)
+            await flowing.feed.put(utterances // len(plan))
             asked = len(flowing.feed.asked)
-            await flowing.until(lambda asked=asked: flowing.taken_over(asked), step=50)
+            await flowing.until(lambda asked=asked: flowing.taken_over(asked), utterances // 50)
             await flowing.world.toggle()
         await flowing.drained()
         await flowing.fleet.stop()
@@ -50,7 +53,9 @@ POISON = (
 )
 
 
-@pytest.mark.parametrize("count", [2_000, pytest.param(20_000, marks=pytest.mark.faults)], ids=str)
+@pytest.mark.parametrize(
+    "count", [2_000, pytest.param(UTTERANCES, marks=pytest.mark.faults)], ids=str
+)
 async def test_a_poison_record_every_hundred(
     connection: KafkaConnection, tmp_path: Path, count: int
 ) -> None:

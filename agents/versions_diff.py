@@ -10,7 +10,7 @@ from difflib import unified_diff
 from typing import Any, cast
 
 from artifacts.artifact import Artifact
-from artifacts.grammar.syntax import Alternatives
+from artifacts.grammar.syntax import Alternatives, Grammar
 from artifacts.grammar.textform import print_grammar
 from artifacts.program.printing import print_program
 from artifacts.values import Json
@@ -28,10 +28,8 @@ def _lines(artifact: Artifact, row: Mapping[str, Any]) -> Iterator[str]:
     document = artifact.document
     yield f"stage {row['stage']}"
     yield "grammar"
-    grammar = artifact.grammar
-    options = grammar.options if isinstance(grammar, Alternatives) else (grammar,)
-    for number, option in enumerate(options):
-        yield f"  {'| ' if number else ''}{print_grammar(option)}"
+    for line in grammar_lines(artifact.grammar):
+        yield f"  {line}"
     yield "program"
     for line in print_program(artifact.program).splitlines():
         yield f"  {line}"
@@ -55,6 +53,20 @@ def _lines(artifact: Artifact, row: Mapping[str, Any]) -> Iterator[str]:
             f"  {stratum}: {bound['errors']} errors in {bound['samples']} samples, "
             f"at most {100 * bound['error_bound_95']:.1f} %"
         )
+
+
+def grammar_lines(grammar: Grammar) -> list[str]:
+    """Return a grammar's phrases, then its alternatives, each on a line.
+
+    >>> from artifacts.grammar.textform import parse_grammar
+    >>> grammar_lines(parse_grammar("<s> = big | small\\na {x:<s>}|the {x:<s>}"))
+    ['<s> = big | small', 'a {x:<s>}', '| the {x:<s>}']
+    """
+    *defined, printed = print_grammar(grammar).splitlines()
+    if not isinstance(grammar, Alternatives):
+        return [*defined, printed]
+    first, *others = (print_grammar(option).splitlines()[-1] for option in grammar.options)
+    return [*defined, first, *(f"| {option}" for option in others)]
 
 
 def _shown(value: Json) -> str:

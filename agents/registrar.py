@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from immutables import Map
 
+from agents.admission import admission_notes
 from agents.changes import APPROVAL, PERSON
 from agents.comparisons import atom_of, claim_of
 from agents.node import Decider
@@ -208,6 +209,18 @@ def _capacity(proposal: Proposal) -> str | None:
     return f"{held} versions of {limit} in this scope" if held >= limit else None
 
 
+def _overlaps(proposal: Proposal) -> Noted | None:
+    """Tell of texts that a new grammar shares with other families, or reads in two ways."""
+    registry, scope = proposal.state.registry, proposal.event.scope
+    noted = [
+        f"{change.family}@{change.version} {note}"
+        for change in proposal.event.changes
+        if (artifact := proposal.artifacts.get(change.digest)) is not None
+        and (note := admission_notes(registry, scope, change.family, artifact)) is not None
+    ]
+    return Noted("; ".join(noted)) if noted else None
+
+
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "previous": _previous,
@@ -217,6 +230,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "evidence": _evidence,
         APPROVAL: _approval,
         "lost-hits": _lost_hits,
+        "overlaps": _overlaps,
         "capacity": _capacity,
     }
 )

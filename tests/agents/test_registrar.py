@@ -1,5 +1,6 @@
 """The gate: one row for every check that refuses, and what it lets pass."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from tests.agents.worlds import (
     Gate,
     atom,
     change,
+    compiled,
     computing,
     minutes,
     proposal,
@@ -186,7 +188,8 @@ def test_an_example_that_is_not_answered_as_it_says_is_refused() -> None:
 
 
 def test_every_check_has_a_row() -> None:
-    assert {row.check for row in REFUSED} | {"examples"} == {*CHECKS, "artifacts", "scope"}
+    refusing = CHECKS.keys() - {"overlaps"}  # which tells, and never refuses
+    assert {row.check for row in REFUSED} | {"examples"} == {*refusing, "artifacts", "scope"}
 
 
 ACCEPTED = (
@@ -361,3 +364,30 @@ def test_a_shared_version_is_held_against_the_traffic_of_all_tenants() -> None:
     assert "1 of the last answers would be lost, 0 change: '9 minutes to seconds' of acme" in reason
     gate.passed(gate.propose([change("m", 1, RIGHT, "retired")]))
     assert note(gate.passed(wanted.model_copy(update={"previous": 100})), "lost-hits") == ""
+
+
+def test_what_a_new_grammar_shares_with_others_is_told_with_a_text() -> None:
+    """`w@1` shares texts with `m@1` and reads some in two ways; `s@1` neither; `m@2` is of `m`."""
+    gate = live()
+    both = compiled(
+        {
+            "recipe": 1,
+            "name": "either",
+            "phrasings": ["({n:integer}|{k:integer}) (minutes|hours) to seconds"],
+            "steps": [],
+            "answer": {"value": {"text": "some"}},
+            "examples": [{"text": "3 minutes to seconds", "answer": "some"}],
+            "dont_care": ["n", "k"],
+        }
+    )
+    reason = note(gate.passed(gate.propose([change("w", 1, both, "shadow")], [both])), "overlaps")
+    shared, _, ambiguous = reason.partition("; ")
+    assert re.fullmatch(r"w@1 shares texts with m@1 \('-?\d+ minutes to seconds'\)", shared)
+    assert re.fullmatch(r"reads '-?\d+ (minutes|hours) to seconds' in more than one way", ambiguous)
+    apart = note(gate.passed(gate.propose([change("s", 1, shares(), "shadow")], [shares()])),
+                 "overlaps")  # fmt: skip
+    assert apart == ""
+    gate.passed(gate.propose([change("w", 1, both, "retired")]))
+    mended = tuple(text for text, _ in RIGHT.examples())
+    after = gate.passed(gate.propose([change("m", 2, WRONG, "shadow")], [WRONG], mended=mended))
+    assert note(after, "overlaps") == ""

@@ -62,10 +62,13 @@ class Way(Struct, frozen=True):
         found: dict[str, Bound] = {}
         if not places:
             return found
-        lengths = list(map(len, words))
-        for index in self.joined:
-            lengths[index] = sum(map(len, words[index]))
-        starts = list(accumulate(lengths, initial=0))
+        if self.joined:
+            lengths = list(map(len, words))
+            for index in self.joined:
+                lengths[index] = sum(map(len, words[index]))
+            starts = list(accumulate(lengths, initial=0))
+        else:
+            starts = list(accumulate(map(len, words), initial=0))
         if starts[-1] + len(words) - 1 != len(text):  # longer blanks, or some at the ends
             return self._bound(tokens)
         for slot, kind, parse, first, skipped, last, taken in places:

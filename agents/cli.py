@@ -5,13 +5,9 @@ import click
 from agents.commands.audit import audit_command
 from agents.commands.config import config_group
 from agents.commands.copy import copy_command
+from agents.commands.families import families_group
 from agents.commands.grammar import grammar_group
-from agents.commands.inspect import (
-    explain_command,
-    families_group,
-    pipeline_command,
-    schemas_command,
-)
+from agents.commands.inspect import explain_command, pipeline_command, schemas_command
 from agents.commands.keys import keys_group
 from agents.commands.learn import learn_command
 from agents.commands.ledger import ledger_command

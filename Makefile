@@ -7,7 +7,7 @@ KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-sweep \
-	eval-baselines eval-grammars bench bench-kafka demo-log clean
+	eval-baselines eval-grammars bench bench-engine bench-kafka demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -58,6 +58,9 @@ bench: .venv/base  ## the embedded log's, the matcher's and the whole path's spe
 	$(BIN)/python -m tests.benchmarks.bench_embedded
 	$(BIN)/python -m tests.benchmarks.bench_matcher
 	$(BIN)/python -m tests.benchmarks.bench_path
+
+bench-engine: .venv/bench  ## lookups among up to 100,000 families, beside other engines; BENCH="10 100"
+	$(BIN)/python -m tests.benchmarks.bench_engine $(BENCH)
 
 bench-kafka: .venv/bench  ## the agents on Kafka against raw aiokafka and two frameworks; BENCH=--quick
 	$(BIN)/python -m tests.benchmarks.bench_kafka $(BENCH)

@@ -6,9 +6,9 @@ ids that begin with its name. It may describe every topic of the table (the tran
 partitions; that shows no record) and read the configuration of those that it touches (the drift
 check at its start). Nobody but the registrar may write versions.
 
-Two users are no nodes: the *console* puts utterances and feedback in and looks at everything; the
-*operator* runs `kappa topics apply`. Whoever applies these rules needs Alter on the cluster, which
-is in nobody's row: that stays with the cluster's own administrators.
+Two users are no nodes: the *console* puts utterances, feedback and people's proposals in and looks
+at everything; the *operator* runs `kappa topics apply`. Whoever applies these rules needs Alter on
+the cluster, which is in nobody's row: that stays with the cluster's own administrators.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ from streams.topics import TOPIC_NAMES
 from streams.transports.kafka_connection import KafkaConnection
 
 CONSOLE, OPERATOR = "console", "operator"
-CONSOLE_WRITES = ("utterances", "feedback")
-"""What `kappa ask` and `kappa feedback` put in."""
+CONSOLE_WRITES = ("utterances", "feedback", "proposals")
+"""What `kappa ask`, `kappa feedback` and `kappa families promote` and its kin put in."""
 
 CHECKED = ("checkpoints", "rejected")
 """What a check of expectations reads beside what the auditor does, in whose process it starts."""

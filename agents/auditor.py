@@ -13,16 +13,16 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
+from agents.changes import promotion
 from agents.comparisons import atom_of, claim_of, compared
 from agents.node import Decider
-from agents.registries import change_of, taken
+from agents.registries import taken
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
 from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex, normalize
 from artifacts.policy import DEFAULT, Policy
-from artifacts.registry import Entry, Registry
-from artifacts.stages import STAGES
+from artifacts.registry import Registry
 from streams.events import (
     AuditAnswered,
     ComparisonMade,
@@ -131,27 +131,14 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     return (
         replace(state, proposed=state.proposed.set(key, tally.agreements)),
         (
-            promotion(
-                state.registry, entry, f"{tally.agreements} agreements, {tally.bits:.0f} bits"
+            VersionProposed(
+                scope=entry.scope,
+                actor="auditor",
+                reason=f"{tally.agreements} agreements, {tally.bits:.0f} bits",
+                changes=promotion(state.registry, entry),
+                previous=state.registry.ordinal,
             ),
         ),
-    )
-
-
-def promotion(registry: Registry, entry: Entry, reason: str) -> VersionProposed:
-    """Return the proposal that makes a version live and retires the family's other versions."""
-    changes = [change_of(entry, "live")]
-    changes += [
-        change_of(other, "retired")
-        for other in registry.versions(entry.scope, entry.family)
-        if other is not entry and STAGES[other.stage].compared and other.version < entry.version
-    ]
-    return VersionProposed(
-        scope=entry.scope,
-        actor="auditor",
-        reason=reason,
-        changes=tuple(changes),
-        previous=registry.ordinal,
     )
 
 

@@ -5,15 +5,12 @@ import click
 from agents.commands.audit import audit_command
 from agents.commands.config import config_group
 from agents.commands.copy import copy_command
+from agents.commands.families import families_group
 from agents.commands.grammar import grammar_group
-from agents.commands.inspect import (
-    explain_command,
-    families_group,
-    pipeline_command,
-    schemas_command,
-)
+from agents.commands.inspect import explain_command, pipeline_command, schemas_command
 from agents.commands.keys import keys_group
 from agents.commands.learn import learn_command
+from agents.commands.ledger import ledger_command
 from agents.commands.rejected import rejected_group
 from agents.commands.replay import replay_command
 from agents.commands.run import run_command
@@ -40,6 +37,7 @@ for command in (
     feedback_command,
     explain_command,
     audit_command,
+    ledger_command,
     families_group,
     grammar_group,
     replay_command,

@@ -12,6 +12,7 @@ from typing import cast
 from immutables import Map
 from pydantic import JsonValue
 
+from agents.changes import APPROVAL
 from agents.comparisons import compared
 from agents.node import Decider
 from agents.registries import change_of, taken
@@ -42,6 +43,7 @@ from streams.events import (
     CompletionGiven,
     Event,
     Pair,
+    ProposalRefused,
     RecallAnswered,
     RecipeRefused,
     TeacherAsked,
@@ -66,7 +68,8 @@ class Taught:
 class State:
     """Clusters by scope; which families a cluster has; what new versions were taught.
 
-    `waiting` counts the pairs that a version in shadow has kept from being learned anew.
+    `waiting` counts the pairs that a version in shadow has kept from being learned anew. What has
+    all but a person's approval (`approving`) keeps them from it until it moves.
     """
 
     policy: Policy
@@ -76,6 +79,7 @@ class State:
     families: Map[str, tuple[str, ...]] = field(default_factory=Map)
     taught: Map[str, Taught] = field(default_factory=Map)
     waiting: Map[str, int] = field(default_factory=Map)
+    approving: Map[tuple[str, str, int], None] = field(default_factory=Map)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -87,8 +91,20 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             return _learned(state, event)
         case TeacherReplied(method="recipe"):
             return _replied(state, event)
+        case ProposalRefused():
+            return _refused(state, event), ()
         case _:
             return state, ()
+
+
+def _refused(state: State, event: ProposalRefused) -> State:
+    """Remember the versions that lack nothing but a person's approval."""
+    if {check.check for check in event.checks if not check.passed} != {APPROVAL}:
+        return state
+    approving = state.approving
+    for change in event.changes:
+        approving = approving.set((event.scope, change.family, change.version), None)
+    return replace(state, approving=approving)
 
 
 def _learned(
@@ -131,6 +147,8 @@ def _covered(state: State, scope: str, tokens: Tokens) -> tuple[State, bool]:
         if not isinstance(answer_of_tokens(entry.artifact, tokens), Given):
             continue
         if STAGES[entry.stage].serves:
+            return state, True
+        if (entry.scope, *entry.key) in state.approving:
             return state, True
         key = entry.artifact.digest
         waited = state.waiting.get(key, 0) + 1
@@ -247,7 +265,10 @@ def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event
     state = replace(state, registry=registry)
     made: list[Event] = []
     for change in event.changes:
-        entry = registry.entry(event.scope, change.family, change.version)
+        place = (event.scope, change.family, change.version)
+        if place in state.approving:
+            state = replace(state, approving=state.approving.delete(place))
+        entry = registry.entry(*place)
         taught = state.taught.get(change.digest)
         if entry is None or taught is None or not STAGES[entry.stage].compared:
             continue

@@ -38,13 +38,14 @@ def pipeline(
     policy: Policy = DEFAULT,
     trust: Trust = ANYONE,
     signer: SigningKey | None = None,
+    approval: frozenset[str] = frozenset(),
 ) -> tuple[Node, ...]:
     """Return the nodes in the order in which a single process runs them: answers first."""
     return (
         matcher(audit_rate, policy, trust),
         fallback(teacher, draw),
         refiner(trusted, policy, trust),
-        registrar(policy, trust, signer),
+        registrar(policy, trust, signer, approval),
         auditor(trusted, policy, trust),
         distiller(policy, trust),
         inducer(policy),

@@ -3,22 +3,24 @@
 VersionProposed ─▶ every check of the table ─▶ VersionChanged | ProposalRefused
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from immutables import Map
 
+from agents.admission import admission_notes
+from agents.changes import APPROVAL, PERSON
 from agents.comparisons import atom_of, claim_of
 from agents.node import Decider
 from agents.registries import change_of, folded, taken
+from agents.traffic import changed_answers, listed
 from artifacts.artifact import Artifact, load_artifact
-from artifacts.comparators import same
-from artifacts.compiler import Given, answer_of_tokens, answers_all
+from artifacts.compiler import answers_all
 from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import DEFAULT, Policy
-from artifacts.registry import SHARED, Entry, Hit, Registry
+from artifacts.registry import SHARED, Entry, Registry, changed
 from artifacts.stages import STAGES, may_follow
 from streams.events import (
     AnswerGiven,
@@ -38,6 +40,12 @@ CHECKPOINT_EVERY = 100
 LEARNERS = frozenset({"distiller", "refiner"})
 """Actors that learn from one tenant: they may take a shared version out, never put one in."""
 
+WAITS = "waits for approval"
+"""Why an agent's promotion is refused where a person's is asked for."""
+
+EVERY_TENANT = "*"
+"""Stands for all of them where tenants are listed."""
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteRun:
@@ -51,16 +59,18 @@ class SuiteRun:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, the last utterances answered in each scope, and the last run of each
+    """Registry, evidence, the last utterances answered for each tenant, and the last run of each
     suite of expectations by scope.
 
-    What it writes is signed with `signer`, if there is one.
+    What it writes is signed with `signer`, if there is one. For the tenants of `approval` only a
+    person puts a version into service.
     """
 
     policy: Policy
     registry: Registry = field(default_factory=Registry)
     trust: Trust = ANYONE
     signer: SigningKey | None = None
+    approval: frozenset[str] = frozenset()
     evidence: Evidence = field(default_factory=Evidence)
     recent: Map[str, tuple[Tokens, ...]] = field(default_factory=Map)
     runs: Map[tuple[str, str], SuiteRun] = field(default_factory=Map)
@@ -78,9 +88,23 @@ class Proposal:
         """Return the version as the registry has it."""
         return self.state.registry.entry(self.event.scope, family, version)
 
+    def entering(self) -> Iterator[Entry]:
+        """Yield the versions that are not in service and would be."""
+        for change in self.event.changes:
+            entry = self.entry(change.family, change.version)
+            if entry and STAGES[change.stage].serves and not STAGES[entry.stage].serves:
+                yield entry
 
-Check = Callable[[Proposal], str | None]
-"""Returns why not, or None."""
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A check has passed, and there is something that people should know."""
+
+    what: str
+
+
+Check = Callable[[Proposal], str | Noted | None]
+"""Returns why not; None or what to note where it passes."""
 
 
 def _previous(proposal: Proposal) -> str | None:
@@ -144,39 +168,50 @@ def _regressions(proposal: Proposal) -> str | None:
 
 
 def _evidence(proposal: Proposal) -> str | None:
-    for change in proposal.event.changes:
-        entry = proposal.entry(change.family, change.version)
-        if entry is None or not STAGES[change.stage].serves or STAGES[entry.stage].serves:
-            continue
+    for entry in proposal.entering():
         tally = proposal.state.evidence.tally(entry.artifact.digest, entry.since)
         missing = shortfall(tally, claim_of(entry), proposal.state.policy)
         if missing is not None:
-            return f"{change.family}@{change.version}: {missing}"
+            return f"{entry.family}@{entry.version}: {missing}"
     return None
 
 
-def _lost_hits(proposal: Proposal) -> str | None:
-    """Utterances of late that are answered now and would clash."""
-    event, registry = proposal.event, proposal.state.registry
-    leaving = {(c.family, c.version) for c in event.changes if not STAGES[c.stage].serves}
-    for change in event.changes:
-        entry = proposal.entry(change.family, change.version)
-        if entry is None or not STAGES[change.stage].serves or STAGES[entry.stage].serves:
-            continue
-        for tokens in proposal.state.recent.get(event.scope, ()):
-            if not entry.artifact.required <= frozenset(tokens.keys):
-                continue
-            given = answer_of_tokens(entry.artifact, tokens)
-            limit = proposal.state.policy.max_candidates
-            now = registry.lookup(event.scope, tokens, max_candidates=limit)
-            if (
-                isinstance(given, Given)
-                and isinstance(now, Hit)
-                and now.found.entry.key not in leaving
-                and not same(given.answer, now.computed.answer)
-            ):
-                return f"{change.family}@{change.version} clashes on {tokens.text[:80]!r}"
-    return None
+def _approval(proposal: Proposal) -> str | None:
+    """Where a tenant asks for it, only a person puts a version into service.
+
+    A shared version would answer that tenant, too.
+    """
+    event, asking = proposal.event, proposal.state.approval
+    is_asked_for = event.scope == SHARED or not asking.isdisjoint((event.scope, EVERY_TENANT))
+    if event.actor == PERSON or not asking or not is_asked_for:
+        return None
+    return WAITS if any(proposal.entering()) else None
+
+
+def _lost_hits(proposal: Proposal) -> str | Noted | None:
+    """List the answers of late that would be others; refuse where one would be lost in a clash.
+
+    That a version which leaves takes answers with it is what the proposer wants.
+    """
+    registry, event = proposal.state.registry, proposal.event
+    if not any(proposal.entering()):
+        return None
+    after = changed(
+        registry, registry.ordinal + 1, event.scope, event.changes, proposal.artifacts.values()
+    )
+    if not isinstance(after, Registry):  # as other checks find, too
+        return None
+    named = (proposal.entry(change.family, change.version) for change in event.changes)
+    touched = [entry for entry in named if entry is not None]
+    state = proposal.state
+    found = changed_answers(registry, after, event.scope, touched, state.recent, state.policy)
+    if not found:
+        return None
+    lost = sum(answer.is_lost for answer in found)
+    others = len(found) - lost
+    if lost:
+        return f"{lost} of the last answers would be lost, {others} change: {listed(found)}"
+    return Noted(f"{others} of the last answers would change: {listed(found)}")
 
 
 def _expectations(proposal: Proposal) -> str | None:
@@ -201,6 +236,18 @@ def _capacity(proposal: Proposal) -> str | None:
     return f"{held} versions of {limit} in this scope" if held >= limit else None
 
 
+def _overlaps(proposal: Proposal) -> Noted | None:
+    """Tell of texts that a new grammar shares with other families, or reads in two ways."""
+    registry, scope = proposal.state.registry, proposal.event.scope
+    noted = [
+        f"{change.family}@{change.version} {note}"
+        for change in proposal.event.changes
+        if (artifact := proposal.artifacts.get(change.digest)) is not None
+        and (note := admission_notes(registry, scope, change.family, artifact)) is not None
+    ]
+    return Noted("; ".join(noted)) if noted else None
+
+
 CHECKS: Mapping[str, Check] = MappingProxyType(
     {
         "previous": _previous,
@@ -208,7 +255,9 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "examples": _examples,
         "regressions": _regressions,
         "evidence": _evidence,
+        APPROVAL: _approval,
         "lost-hits": _lost_hits,
+        "overlaps": _overlaps,
         "expectations": _expectations,
         "capacity": _capacity,
     }
@@ -293,13 +342,12 @@ def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalR
     if not problems:
         proposal = Proposal(state, event, artifacts)
         for name, check in CHECKS.items():
-            reason = check(proposal)
-            made.append(CheckMade(check=name, passed=reason is None, reason=reason or ""))
+            made.append(_made(name, check(proposal)))
     if not all(check.passed for check in made):
         return ProposalRefused(
             scope=event.scope, actor=event.actor, changes=event.changes, checks=tuple(made)
         )
-    changed = VersionChanged(
+    accepted = VersionChanged(
         ordinal=state.registry.ordinal + 1,
         scope=event.scope,
         actor=event.actor,
@@ -310,19 +358,35 @@ def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalR
         checks=tuple(made),
         previous=event.previous,
     )
-    return changed if state.signer is None else sign(changed, state.signer)
+    return accepted if state.signer is None else sign(accepted, state.signer)
+
+
+def _made(name: str, found: str | Noted | None) -> CheckMade:
+    match found:
+        case None:
+            return CheckMade(check=name, passed=True, reason="")
+        case Noted(what):
+            return CheckMade(check=name, passed=True, reason=what)
+        case str():
+            return CheckMade(check=name, passed=False, reason=found)
 
 
 def registrar(
-    policy: Policy = DEFAULT, trust: Trust = ANYONE, signer: SigningKey | None = None
+    policy: Policy = DEFAULT,
+    trust: Trust = ANYONE,
+    signer: SigningKey | None = None,
+    approval: frozenset[str] = frozenset(),
 ) -> Decider:
-    """Return the registrar node; one of it may run. What `signer` signs, `trust` must accept."""
+    """Return the registrar node; one of it may run. What `signer` signs, `trust` must accept.
+
+    `approval` are the tenants for which only a person puts a version into service.
+    """
     return Decider(
         name="registrar",
         folds=("versions",),
         reads=("proposals", "evidence", "matches", "learning"),
         writes=("versions", "learning", "checkpoints"),
-        initial=State(policy, trust=trust, signer=signer),
+        initial=State(policy, trust=trust, signer=signer, approval=approval),
         decide=decide,
         is_rebuilt=True,
         doc="Runs the gate; the only writer of versions.",

@@ -106,6 +106,11 @@ class Tally:
         """Rows abstained on, audited or recalled; the inducer calls no teacher."""
         return self.events - self.answered + self.audited + self.recalled
 
+    @property
+    def decide_mean_us(self) -> float | None:
+        """The mean time of a decision, to a hundredth microsecond; None before the first row."""
+        return round(sum(self.decide_us) / len(self.decide_us), 2) if self.decide_us else None
+
     def report(self, registry: Registry) -> dict[str, JsonValue]:
         """Return R.json: the figures and the curve at 50 points."""
         times = sorted(self.decide_us)

@@ -111,6 +111,10 @@ class Settings(BaseSettings):
     trusted_sources: Annotated[frozenset[str], NoDecode, BeforeValidator(_split)] = Field(
         frozenset({"operator"}), description="Sources whose rejects quarantine at once."
     )
+    approval: Annotated[frozenset[str], NoDecode, BeforeValidator(_split)] = Field(
+        frozenset(),
+        description="Tenants (* is all) for whom nobody but a person promotes.",
+    )
     kafka: str | None = Field(None, description="HOST:PORT[,…] of a cluster; else embedded.")
     kafka_prefix: str = Field(
         "",

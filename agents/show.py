@@ -8,6 +8,8 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from agents.changes import APPROVAL
+
 
 def show_explanation(console: Console, document: Mapping[str, Any]) -> None:
     """Print an explanation as the way from the text to the answer."""
@@ -62,6 +64,35 @@ def show_families(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         )
     console.print(table)
     console.print(f"{len(rows)} versions")
+
+
+def show_waiting(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print each version in shadow with what it has shown, what it needs, and what it lacks."""
+    table = Table("family", "agreements", "bits", "values", "lacks", box=None, pad_edge=False)
+    for row in rows:
+        shown: dict[str, list[str]] = {"agreements": [], "bits": [], "values": []}
+        for need in row["needs"]:
+            slot = f"{need['slot']} " if need["slot"] else ""
+            shown[need["what"]].append(f"{slot}{need['seen']:.0f}/{need['needed']:.0f}")
+        table.add_row(
+            escape(f"{row['family']}@{row['version']}\nof {row['scope']}"),
+            *(escape("\n".join(lines)) for lines in shown.values()),
+            escape(_lacks(row)),
+        )
+    console.print(table)
+    console.print(f"{len(rows)} versions in shadow")
+
+
+def _lacks(row: Mapping[str, Any]) -> str:
+    """Return what keeps a version from serving."""
+    if row["missing"] is not None:
+        return str(row["missing"])
+    if row["refused"]:
+        return "; ".join(
+            reason if name == APPROVAL else f"{name}: {reason}"
+            for name, reason in row["refused"].items()
+        )
+    return "nothing"
 
 
 def show_family(console: Console, row: Mapping[str, Any], document: Mapping[str, Any]) -> None:

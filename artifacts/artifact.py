@@ -18,15 +18,13 @@ from artifacts.grammar.jsonform import grammar_from_json
 from artifacts.grammar.kinds import KINDS, KINDS_VERSION, kind_of
 from artifacts.grammar.lexer import LEXER_VERSION, Tokens
 from artifacts.grammar.limits import grammar_fault
-from artifacts.grammar.nfa import (
-    Bindings,
-    GrammarTooLarge,
-    Nfa,
-    TooManyReadings,
-)
-from artifacts.grammar.restricted import Reader, compile_grammar, read
+from artifacts.grammar.nfa import Bindings, Nfa, TooManyReadings
+from artifacts.grammar.profile import Profile, profile
+from artifacts.grammar.restricted import Reader, compile_grammar, read, size_fault
+from artifacts.grammar.rows import Rows
 from artifacts.grammar.syntax import (
     Grammar,
+    core,
     phrase_conflicts,
     required_keys,
     slot_conflicts,
@@ -42,6 +40,8 @@ from artifacts.values import Json, canonical_json
 
 ARTIFACT_FORMAT = 1
 MAX_SLOTS = 64
+MAX_AUTOMATA = 16_384
+"""Automata that are kept, those last used: each takes ten times the room of a profile."""
 TABLES: Mapping[str, Json] = {
     "comparators": COMPARATORS_VERSION,
     "kinds": KINDS_VERSION,
@@ -67,17 +67,31 @@ class Artifact:
     digest: str
     document: Mapping[str, Json]
     grammar: Grammar
-    reader: Reader
+    profile: Profile
     program: Program
     run: Run
     cost_bound: CostBound
     comparator: str
-    required: frozenset[str]
+
+    @property
+    def rows(self) -> Rows:
+        """The automaton as it is run, made when it is first asked for and perhaps again later."""
+        return _rows(self)
+
+    @property
+    def reader(self) -> Reader:
+        """The automata of the grammar."""
+        return _rows(self).reader
 
     @property
     def nfa(self) -> Nfa:
         """The automaton that binds the slots; restrictions forbid some of the texts it accepts."""
-        return self.reader.nfa
+        return _rows(self).reader.nfa
+
+    @property
+    def required(self) -> frozenset[str]:
+        """The token keys that occur in every text of the grammar."""
+        return self.profile.required
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -93,7 +107,7 @@ class Artifact:
         """
         listed = {
             slot.name
-            for slot in self.nfa.slots
+            for slot in slots(self.grammar)
             if kind_of(slot).closed and (slot.values or slot.phrase)
         }
         return tuple(name for name in self.slot_names if name not in listed)
@@ -101,7 +115,7 @@ class Artifact:
     @property
     def is_slotless(self) -> bool:
         """Whether a plain cache of texts would answer the same."""
-        return not self.nfa.slots
+        return next(slots(self.grammar), None) is None
 
     @property
     def name(self) -> str:
@@ -121,8 +135,16 @@ class Artifact:
         return tuple(Reading(bindings, self.run(bindings)) for bindings in found)
 
 
-def check_grammar(grammar: Grammar, place: str) -> Reader | tuple[Problem, ...]:
-    """Return what reads a grammar that may serve, or everything that forbids it."""
+@lru_cache(maxsize=MAX_AUTOMATA)
+def _rows(artifact: Artifact) -> Rows:
+    return Rows(compile_grammar(artifact.grammar))
+
+
+def check_grammar(grammar: Grammar, place: str) -> Profile | tuple[Problem, ...]:
+    """Return the profile of a grammar that may serve, or everything that forbids it.
+
+    No automaton is made: its size is told by the tree.
+    """
     fault = grammar_fault(grammar)
     if fault is not None:
         return (Problem(fault[0], place, fault[1]),)
@@ -143,14 +165,14 @@ def check_grammar(grammar: Grammar, place: str) -> Reader | tuple[Problem, ...]:
         problems.append(
             Problem("no-required-literal", place, "some texts of the grammar share no literal")
         )
-    try:
-        reader = compile_grammar(grammar)
-    except GrammarTooLarge as error:
-        problems.append(Problem("grammar-too-large", place, str(error)))
+    too_large = size_fault(grammar)
+    if too_large is not None:
+        problems.append(Problem("grammar-too-large", place, too_large))
         return tuple(problems)
-    if reader.nfa.nullable:
+    found = profile(grammar)
+    if not found.least or not profile(core(grammar)).least:
         problems.append(Problem("grammar-nullable", place, "the empty text is in the grammar"))
-    return tuple(problems) or reader
+    return tuple(problems) or found
 
 
 def tables_for(grammar: Json, steps: Json) -> dict[str, Json]:
@@ -215,20 +237,19 @@ def _load(canonical: bytes) -> Artifact | tuple[Problem, ...]:
     comparator = document.get("comparator")
     if not isinstance(comparator, str) or comparator not in COMPARATORS:
         return (Problem("unknown-comparator", "artifact.comparator", f"{comparator!r}"),)
-    reader = check_grammar(grammar, "artifact.grammar")
-    if isinstance(reader, tuple):
-        return reader
-    bound = check(program, {slot.name: kind_of(slot).type for slot in reader.nfa.slots})
+    found = check_grammar(grammar, "artifact.grammar")
+    if isinstance(found, tuple):
+        return found
+    bound = check(program, {slot.name: kind_of(slot).type for slot in slots(grammar)})
     if isinstance(bound, tuple):
         return bound
     return Artifact(
         hashlib.sha256(canonical).hexdigest(),
         document,
         grammar,
-        reader,
+        found,
         program,
         compile_program(program),
         bound,
         comparator,
-        required_keys(grammar),
     )

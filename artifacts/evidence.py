@@ -9,6 +9,7 @@ candidate would have done, audits say how the served answers did.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from immutables import Map
 
@@ -154,21 +155,45 @@ class Claim:
     returns: int
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One thing that a version must show: how much of it there is, how much there has to be.
+
+    `what` is agreements, bits, or values: those of `slot`.
+    """
+
+    what: Literal["agreements", "bits", "values"]
+    seen: float
+    needed: float
+    slot: str | None = None
+
+    def __str__(self) -> str:
+        if self.slot is not None:
+            return f"slot {self.slot!r} was seen with {self.seen} values of {self.needed}"
+        return f"{self.seen:.0f} {self.what} of {self.needed:.0f}"
+
+
+def needs(tally: Tally, claim: Claim, policy: Policy) -> tuple[Need, ...]:
+    """Return everything that a version must show before it may serve, shown already or not."""
+    agreements = policy.min_agreements if claim.slots else policy.min_repeats
+    bits = policy.required_bits + claim.price + claim.returns * policy.return_surcharge
+    return (
+        Need("agreements", tally.agreements, agreements),
+        Need("bits", tally.bits, bits),
+        *(
+            Need("values", len(tally.distinct.get(slot, ())), policy.min_distinct, slot)
+            for slot in claim.open_slots
+        ),
+    )
+
+
 def shortfall(tally: Tally, claim: Claim, policy: Policy) -> str | None:
     """Return what is still missing before the version may serve, or None when nothing is."""
     if tally.disagreements:
         return f"{tally.disagreements} disagreements since it entered shadow"
-    agreements = policy.min_agreements if claim.slots else policy.min_repeats
-    if tally.agreements < agreements:
-        return f"{tally.agreements} agreements of {agreements}"
-    required = policy.required_bits + claim.price + claim.returns * policy.return_surcharge
-    if tally.bits < required:
-        return f"{tally.bits:.0f} bits of {required:.0f}"
-    for slot in claim.open_slots:
-        seen = len(tally.distinct.get(slot, ()))
-        if seen < policy.min_distinct:
-            return f"slot {slot!r} was seen with {seen} values of {policy.min_distinct}"
-    return None
+    lacking = (need for need in needs(tally, claim, policy) if need.seen < need.needed)
+    first = next(lacking, None)
+    return None if first is None else str(first)
 
 
 def _log_e(errors: int, samples: int, rate: float) -> float:

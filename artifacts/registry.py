@@ -4,7 +4,7 @@ The next snapshot shares structure with this one. A change set that does not fit
 unknown artifact, forbidden stage) leaves the snapshot as it is and is reported as a problem.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,9 +15,10 @@ from artifacts.artifact import Artifact, Reading
 from artifacts.comparators import public_form
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
-from artifacts.grammar.nfa import Assignment, Bindings, TooManyReadings, assignments
-from artifacts.grammar.restricted import Restriction, asked_of, read_ways
-from artifacts.grammar.shapes import Seen, Way, way
+from artifacts.grammar.nfa import TooManyReadings
+from artifacts.grammar.profile import Profile
+from artifacts.grammar.rows import Way, Ways, read_by
+from artifacts.grammar.shapes import Seen
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
 from artifacts.stages import STAGES, StageName, may_follow
@@ -65,6 +66,10 @@ class Entry:
     @property
     def required(self) -> frozenset[str]:
         return self.artifact.required
+
+    @property
+    def profile(self) -> Profile:
+        return self.artifact.profile
 
 
 class Found(Struct, frozen=True, gc=False):
@@ -159,12 +164,11 @@ class Registry:
 
     def candidates(self, tenant: str, tokens: Tokens) -> list[Entry]:
         """Return the compared versions of the tenant's scopes that may read the utterance."""
-        keys = tokens.present()
         found: list[Entry] = []
         for scope in (tenant, SHARED):
             index = self.indexes.get(scope)
             if index is not None:
-                found += index.candidates(keys)
+                found += index.candidates(tokens)
         if len(found) > 1:
             found.sort(key=lambda entry: (entry.artifact.digest, entry.scope, entry.key))
         return found
@@ -178,7 +182,7 @@ class Registry:
                 return MISS
             if len(candidates) > max_candidates:
                 return TooMany()
-            accepted = _accepted(candidates, tokens, self.seen.named)
+            accepted = _accepted(candidates, tokens)
             if not accepted.ways:
                 return MISS
             self.seen.remember(tenant, tokens.words, accepted)
@@ -196,16 +200,6 @@ class Registry:
         return AllFailed((entry,))
 
 
-class Asked(Struct, frozen=True):
-    """Ways among which the text itself decides: by its slots' values, phrases and restrictions."""
-
-    ways: tuple[Assignment, ...] | TooManyReadings
-    restrictions: tuple[Restriction, ...]
-
-
-Ways = Way | Asked
-
-
 class Accepted(Struct, frozen=True):
     """What the automata make of all texts of one shape, in the order of the candidates.
 
@@ -218,19 +212,12 @@ class Accepted(Struct, frozen=True):
     """What there nearly always is: one serving version with one way."""
 
 
-def _accepted(candidates: Sequence[Entry], tokens: Tokens, named: Collection[str]) -> Accepted:
-    keys = tokens.keys
+def _accepted(candidates: Sequence[Entry], tokens: Tokens) -> Accepted:
     found: list[tuple[Entry, Ways]] = []
     for entry in candidates:
-        reader = entry.artifact.reader
-        ways = assignments(reader.nfa, keys)
-        asked = asked_of(reader, tokens) if ways else None
-        if asked is None:
-            continue
-        only = None
-        if isinstance(ways, tuple) and len(ways) == 1 and not asked:
-            only = way(reader.nfa, ways[0], tokens, named)
-        found.append((entry, only or Asked(ways, asked)))
+        ways = entry.artifact.rows.ways(tokens)
+        if ways is not None:
+            found.append((entry, ways))
     return Accepted(len(candidates), tuple(found), _only(found))
 
 
@@ -241,18 +228,11 @@ def _only(found: Sequence[tuple[Entry, Ways]]) -> tuple[Entry, Way] | None:
     return None
 
 
-def _bindings(entry: Entry, ways: Ways, tokens: Tokens) -> Sequence[Bindings] | TooManyReadings:
-    if isinstance(ways, Way):
-        bindings = ways.bindings(tokens)
-        return () if bindings is None else (bindings,)
-    return read_ways(entry.artifact.nfa, ways.ways, ways.restrictions, tokens)
-
-
 def _read(accepted: Accepted, tokens: Tokens) -> Lookup:
     shadows: list[Entry] = []
     found: list[Found] = []
     for entry, ways in accepted.ways:
-        readings = _bindings(entry, ways, tokens)
+        readings = read_by(ways, tokens)
         if not STAGES[entry.stage].serves:
             if readings and not isinstance(readings, TooManyReadings):
                 shadows.append(entry)
@@ -303,7 +283,7 @@ def changed(
         return Problem("bad-document", "versions", message)
     by_digest: Mapping[str, Artifact] = {artifact.digest: artifact for artifact in artifacts}
     entries, index = registry.entries, registry.indexes.get(scope, Index())
-    serving, names = registry.serving, set[str]()
+    serving, touched = registry.serving, list[Artifact]()
     for change in changes:
         before = entries.get((scope, change.family, change.version))
         problem = _misfit(before, change)
@@ -316,7 +296,7 @@ def changed(
         entry = _entry(scope, change, artifact, before, ordinal, price)
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
-        names |= artifact.reader.names()
+        touched.append(artifact)
         index = index.with_item(entry) if compared else index.without(entry.key)
         serving += STAGES[change.stage].serves - bool(before and STAGES[before.stage].serves)
     return Registry(
@@ -325,7 +305,10 @@ def changed(
         serving,
         entries,
         registry.indexes.set(scope, index),
-        registry.seen.after(names),
+        registry.seen.after(
+            (names for artifact in touched for names in artifact.profile.names),
+            (artifact.required for artifact in touched),
+        ),
     )
 
 

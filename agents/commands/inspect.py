@@ -1,9 +1,8 @@
-"""`kappa explain`, `families`, `pipeline`, `schemas`: what lies in a log, what may lie there."""
+"""`kappa explain`, `pipeline`, `schemas`: why an answer was given, and what may lie in a log."""
 
 import json
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -21,13 +20,10 @@ from agents.commands.shared import (
     working,
 )
 from agents.explain import explain
-from agents.families import family_row, family_rows
-from agents.history import evidence_of, registry_at
 from agents.pipeline import as_rows, check, roles
-from agents.show import show_explanation, show_families, show_family, show_pipeline
+from agents.show import show_explanation, show_pipeline
 from streams.asyncapi import asyncapi
 from streams.schemas import json_schemas
-from streams.transports import Log
 from streams.transports.kafka_connection import KafkaConnection
 
 
@@ -46,54 +42,6 @@ def explain_command(utterance_id: str, tenant: str | None, source: Source, as_js
         print_json(document)
     else:
         show_explanation(Console(), document)
-
-
-@click.group("families")
-def families_group() -> None:
-    """List and show the families that were learned."""
-
-
-@families_group.command("list", epilog="Example: kappa families list --stage live --data run")
-@click.option("--stage", help="Only versions in this stage.")
-@log_options
-@json_option
-def families_list(stage: str | None, source: Source, as_json: bool) -> None:
-    """List family versions with stage, grammar and evidence."""
-    trust = source.settings.trust()
-    found = working(source, lambda log: family_rows(log, trust))
-    rows = [row for row in found if stage in (None, row["stage"])]
-    if as_json:
-        print_json(rows)
-    else:
-        show_families(Console(), rows)
-
-
-@families_group.command("show", epilog="Example: kappa families show percent-of-1a2b3c4d")
-@click.argument("family")
-@click.option("--version", type=int, help="The version; the last one by default.")
-@log_options
-@json_option
-def families_show(family: str, version: int | None, source: Source, as_json: bool) -> None:
-    """Show all of one family: grammar, program, examples, evidence; --json gives the artifact."""
-
-    trust = source.settings.trust()
-
-    async def reader(log: Log) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        registry, evidence = await registry_at(log, trust), await evidence_of(log)
-        return [
-            (family_row(entry, evidence), dict(entry.artifact.document))
-            for entry in registry.in_order()
-            if entry.family == family and version in (None, entry.version)
-        ]
-
-    found = working(source, reader)
-    if not found:
-        fail(f"{source}: no family {family!r}", NO)
-    row, document = found[-1]
-    if as_json:
-        print_json(row | {"artifact": document})
-    else:
-        show_family(Console(), row, document)
 
 
 @click.command("pipeline", epilog="Example: kappa pipeline --json")

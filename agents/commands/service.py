@@ -6,16 +6,15 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from functools import partial
-from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import click
-import httpx
 import uvicorn
 
 from agents.checking import Checking, going_on
+from agents.commands.client import ENDPOINT_NAME, post
 from agents.commands.run import checking_of, stopping_by_signal
 from agents.commands.sensing import sensing
 from agents.commands.shared import (
@@ -41,11 +40,7 @@ from agents.service import Service, pumping
 from agents.settings import Settings
 from agents.supervisor import Supervisor, supervised
 from agents.teachers import Closing, Teacher
-from streams.codec import sanitize_json
 from streams.transports import TransportError
-
-ENDPOINT_NAME = "endpoint"
-"""File in the data directory with the URL of the running service."""
 
 
 def environment_of(given: Mapping[str, Any]) -> dict[str, str]:
@@ -183,32 +178,6 @@ class _Server(uvicorn.Server):
         click.echo(f"kappa is up at http://{shown}:{port}, data in {self.endpoint.parent}")
 
 
-def _url(data: Path, url: str | None) -> str:
-    if url is not None:
-        return url.rstrip("/")
-    try:
-        return (data / ENDPOINT_NAME).read_text(encoding="utf-8").strip()
-    except OSError:
-        start = f"start it with `kappa up --data {data}`, or name a console with --url"
-        fail(f"{data}: no service runs here; {start}", UNREACHABLE)
-
-
-def _post(data: Path, url: str | None, path: str, body: dict[str, Any], timeout: float) -> Any:
-    address = _url(data, url)
-    try:
-        response = httpx.post(f"{address}{path}", json=sanitize_json(body), timeout=timeout + 10)
-        document = response.json()
-    except (httpx.HTTPError, httpx.InvalidURL, JSONDecodeError) as error:
-        fail(f"{address}: {error or type(error).__name__}", UNREACHABLE)
-    if response.status_code == 404:
-        fail(str(document["error"]), NO)
-    if response.status_code >= 500:
-        fail(f"{address}: {document['error']}", UNREACHABLE)
-    if response.status_code >= 400:
-        fail(str(document.get("error", document)), BAD_INPUT)
-    return document
-
-
 def _client_options(function: Any) -> Any:
     function = click.option("--url", help="Address of the service, or of a console.")(function)
     function = click.option("--tenant", default="default", show_default=True)(function)
@@ -237,7 +206,7 @@ def ask_command(
 ) -> None:
     """Put one utterance in and wait for its answer. Exit status 3 when none came in time."""
     body = {"text": text, "tenant": tenant} | ({"session": session} if session else {})
-    document = _post(data, url, f"/ask?wait={wait}", body, wait)
+    document = post(data, url, f"/ask?wait={wait}", body, wait)
     if as_json:
         print_json(document)
     elif document["outcome"] == "answered":
@@ -285,7 +254,7 @@ def feedback_command(
         "correction": _correction(correction),
         "answer_ref": answer_ref,
     }
-    _post(data, url, "/feedback", body, 0)
+    post(data, url, "/feedback", body, 0)
     click.echo("stored")
 
 

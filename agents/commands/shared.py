@@ -43,6 +43,20 @@ class Source:
         return str(self.data) if self.connection is None else self.connection.bootstrap
 
 
+class FamilyVersion(click.ParamType):
+    """FAMILY or FAMILY@VERSION."""
+
+    name = "family"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, int | None]:
+        if isinstance(value, tuple):
+            return value
+        family, _, version = str(value).rpartition("@")
+        if family and version.isascii() and version.isdecimal() and len(version) < 10:
+            return family, int(version)
+        return str(value), None
+
+
 def log_options(function: _F) -> _F:
     """Add `--data DIR` and `--kafka HOST:PORT`; the command gets what they mean as `source`."""
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import click
 from pydantic import JsonValue
@@ -18,12 +18,15 @@ from rich.progress import Progress
 from agents.commands.shared import BAD_INPUT, LOG_NAME, fail, open_writer
 from agents.demo import show_insides, show_simulation
 from agents.judge import FileJudge, LockstepJudge, ProtocolError, with_teacher_noise
+from agents.ledger import ledger
+from agents.ledger_document import DecideTime, ledger_document
 from agents.logs import BadRow, Row, asked_at_of, read_object, read_rows, text_of
 from agents.report import Tally, decision_line
 from agents.simulate import Settings, Simulation, simulate
 from artifacts.policy import DEFAULT_MAX_RISK, policy_for
 from artifacts.registry import Registry
 from streams.codec import sanitize_json
+from streams.signing import ANYONE
 from streams.transports import TransportError
 from streams.transports.embedded import EmbeddedLog
 
@@ -38,6 +41,15 @@ class Options:
     feedback_rate: float
     feedback_noise: float
     settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Where the figures go: a console, with the insides of the log in a demo, and a file."""
+
+    console: Console
+    insides: bool
+    report: Path | None
 
 
 _share = click.FloatRange(0, 1)
@@ -96,9 +108,8 @@ def simulate_command(
     rows, bad = _read(log, limit, skip_bad)
     noisy = with_teacher_noise(rows, seed, teacher_noise) if teacher_noise else rows
     console = Console()
-    tally, registry = asyncio.run(_run(noisy, options, data, decisions, console, demo))
-    if report is not None:
-        _write(report, json.dumps(tally.report(registry), indent=2) + "\n")
+    shown = Shown(console, demo, report)
+    asyncio.run(_run(noisy, options, data, decisions, shown))
     for row in bad:
         click.echo(f"skipped {row}", err=True)
     if bad:
@@ -156,10 +167,9 @@ async def _run(
     options: Options,
     data: Path | None,
     decisions: Path | None,
-    console: Console,
-    demo: bool,
-) -> tuple[Tally, Registry]:
-    """Simulate and show the figures, and in a demo what lies in the log."""
+    shown: Shown,
+) -> None:
+    """Simulate, then show and write the figures, and in a demo what lies in the log."""
     transport = _transport(data)
     judge = FileJudge(rows, options.seed, options.feedback_rate, options.feedback_noise)
     tally = Tally(options.settings.audit_rate)
@@ -185,11 +195,20 @@ async def _run(
         except TransportError as error:
             fail(str(error), BAD_INPUT)
     registry = simulation.registry if simulation else Registry()
-    show_simulation(console, tally, registry)
-    if demo:
-        await show_insides(console, tally, transport)
+    show_simulation(shown.console, tally, registry)
+    if shown.insides:
+        await show_insides(shown.console, tally, transport)
+    if shown.report is not None:
+        figures = tally.report(registry) | {"ledger": await _ledger(tally, transport)}
+        _write(shown.report, json.dumps(figures, indent=2) + "\n")
     await transport.close()
-    return tally, registry
+
+
+async def _ledger(tally: Tally, transport: EmbeddedLog) -> dict[str, Any]:
+    """Return the ledger of the log, with the time that decisions took."""
+    found = await ledger(transport, ANYONE)
+    decide = DecideTime(mean_us, "measured") if (mean_us := tally.decide_mean_us) else DecideTime()
+    return ledger_document(found, decide, by_family=True)
 
 
 def _progress() -> Progress:

@@ -25,6 +25,7 @@ def nodes_of(settings: Settings, teacher: Teacher) -> tuple[Node, ...]:
         policy=policy_for(settings.max_risk),
         trust=settings.trust(),
         signer=settings.signer(),
+        approval=settings.approval,
     )
 
 

@@ -1,8 +1,10 @@
-"""The console's HTTP endpoints: ask, feedback, explain, families, health.
+"""The console's HTTP endpoints: ask, feedback, proposals, explain, families, health.
 
 POST /ask?wait=S            {"text", "tenant"?, "utterance_id"?, "session"?, "context"?}
 POST /feedback              {"utterance_id" or "answer_ref", "verdict", "tenant"?, "correction"?,
                             "source"?}
+POST /proposals?wait=S      {"scope", "reason", "changes": [{"family", "version", "digest",
+                            "stage"}], "previous"}: a person's, for the gate to decide on
 GET  /explain/{id}?tenant=  the explanation as JSON
 GET  /families              every version with its stage and evidence
 GET  /live, /ready          is the pump alive and every node moving; are all nodes rebuilt; why
@@ -28,14 +30,18 @@ from agents.doors import Doors, UnknownAnswer, give_feedback
 from agents.explain import explain
 from agents.families import Families
 from agents.health import Vitals, health_routes
+from agents.proposing import Wanted, decision_document, patience, propose
 from agents.service import now_us
 from streams.codec import ECHOED
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.signing import ANYONE, Trust
-from streams.transports import Headers, TransportError
+from streams.transports import Headers, LogUnavailable, TransportError
 
 MAX_BODY = 256 * 1024
 MAX_WAIT = 60.0
+MAX_PROPOSALS = 8
+"""Most proposals that wait for their decision at once: on a cluster each has its own reader."""
+
 EXPLAIN_LIMIT = 60.0
 """Most seconds that an explanation may take: a cluster is read through for it."""
 
@@ -160,6 +166,7 @@ def _returned(request: Request) -> dict[str, str]:
 def console(service: Doors, trust: Trust = ANYONE, vitals: Vitals | None = None) -> Starlette:
     """Return the application on a service whose nodes fold what `trust` accepts."""
     known = Families(service.transport, trust)
+    deciding: set[object] = set()
 
     async def ask(request: Request) -> Response:
         try:
@@ -211,6 +218,31 @@ def console(service: Doors, trust: Trust = ANYONE, vitals: Vitals | None = None)
             return _Refused(400, str(error)).response
         return JSONResponse({"stored": True}, 202)
 
+    async def turn() -> None:
+        if service.failure is not None:
+            raise LogUnavailable(str(service.failure))
+        await patience()
+
+    async def proposals(request: Request) -> Response:
+        try:
+            wait = _wait(request.query_params)
+            event = Wanted.model_validate_json(await _body(request)).event()
+        except ValidationError as error:
+            return _problems(error).response
+        except _Refused as refused:
+            return refused.response
+        if len(deciding) >= MAX_PROPOSALS:
+            return _Refused(503, f"{MAX_PROPOSALS} proposals wait already; try again").response
+        deciding.add(token := object())
+        try:
+            correlation, decision = await propose(
+                service.transport, event, store=service.store, turn=turn, wait=wait
+            )
+        finally:
+            deciding.remove(token)
+        document = decision_document(correlation, decision)
+        return JSONResponse(document, 202 if decision is None else 200)
+
     async def explained(request: Request) -> Response:
         tenant = request.query_params.get("tenant", "default")
         utterance_id = request.path_params["id"]
@@ -243,6 +275,7 @@ def console(service: Doors, trust: Trust = ANYONE, vitals: Vitals | None = None)
         routes=[
             Route("/ask", ask, methods=["POST"]),
             Route("/feedback", feedback, methods=["POST"]),
+            Route("/proposals", proposals, methods=["POST"]),
             Route("/explain/{id:path}", explained),
             Route("/families", families),
             Route("/live", live),

@@ -8,7 +8,7 @@ of positions that texts can reach, which doubles with every `w`; positions are a
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from artifacts.grammar.kinds import kind_of
@@ -229,7 +229,12 @@ def positions(node: Node) -> int:
         case Repeat(part, low, high):
             return positions(part) * (low + 1 if high is None else high)
         case Slot():
-            return positions(kind_of(node).tokens)
+            return _slot_positions(replace(node, name=""))
+
+
+@lru_cache(maxsize=4096)
+def _slot_positions(slot: Slot) -> int:
+    return positions(kind_of(slot).tokens)
 
 
 def _join_spaces(builder: _Builder, whole: _Fragment, start: int) -> int:

@@ -23,6 +23,7 @@ from artifacts.grammar.nfa import (
     bound,
     compile_nfa,
 )
+from artifacts.grammar.positions import positions
 from artifacts.grammar.syntax import (
     MAX_NESTING,
     MAX_RESTRICTIONS,
@@ -53,23 +54,27 @@ class Reader:
         return set(self.nfa.by_key).union(*(r.by.names() for r in self.restrictions))
 
 
-def compile_grammar(grammar: Grammar) -> Reader:
-    """Return what reads a grammar; raise GrammarTooLarge beyond a limit."""
+def size_fault(grammar: Grammar) -> str | None:
+    """Return which limit the automata of a grammar would pass, if any; none is made."""
     fault = grammar_fault(grammar)
     if fault is not None:
-        raise GrammarTooLarge(fault[1])
+        return fault[1]
     count, depth = restrictions(grammar)
     if count > MAX_RESTRICTIONS:
-        message = f"the grammar has {count} restrictions; the limit is {MAX_RESTRICTIONS}"
-        raise GrammarTooLarge(message)
+        return f"the grammar has {count} restrictions; the limit is {MAX_RESTRICTIONS}"
     if depth > MAX_NESTING:
-        message = f"restrictions are nested {depth} deep; the limit is {MAX_NESTING}"
-        raise GrammarTooLarge(message)
-    reader = _compiled(grammar)
-    if reader.restrictions and (states := _positions(reader)) > MAX_POSITIONS:
-        message = f"the grammar needs {states} positions; the limit is {MAX_POSITIONS}"
-        raise GrammarTooLarge(message)
-    return reader
+        return f"restrictions are nested {depth} deep; the limit is {MAX_NESTING}"
+    if (states := _positions(grammar)) > MAX_POSITIONS:
+        return f"the grammar needs {states} positions; the limit is {MAX_POSITIONS}"
+    return None
+
+
+def compile_grammar(grammar: Grammar) -> Reader:
+    """Return what reads a grammar; raise GrammarTooLarge beyond a limit."""
+    fault = size_fault(grammar)
+    if fault is not None:
+        raise GrammarTooLarge(fault)
+    return _compiled(grammar)
 
 
 def _compiled(grammar: Grammar) -> Reader:
@@ -81,8 +86,12 @@ def _compiled(grammar: Grammar) -> Reader:
     return Reader(compile_nfa(core(grammar)), tuple(reversed(found)))
 
 
-def _positions(reader: Reader) -> int:
-    return len(reader.nfa.follow) + sum(_positions(r.by) for r in reader.restrictions)
+def _positions(grammar: Grammar) -> int:
+    count = 0
+    while isinstance(grammar, Restricted):
+        count += _positions(grammar.by)
+        grammar = grammar.part
+    return count + positions(grammar)
 
 
 def read(reader: Reader, tokens: Tokens) -> tuple[Bindings, ...] | TooManyReadings:

@@ -3,45 +3,50 @@
 An automaton tells a token that some grammar names by its key, and any other by its class alone. So
 all texts of one shape take the same way through every automaton that names nothing else, and what
 was found for the first of them holds for all: `in 5 minutes` for `in 7 minutes`. Only the values of
-slots are another matter: kinds may refuse them.
+slots are another matter: kinds may refuse them. The more families, the more tokens are named and
+the finer the shapes: what makes the first text of a shape fast is rows.py.
 
-A deterministic automaton made lazily would remember more finely, token by token. It was tried: with
-a thousand families in random order its 27,000 rows fall out of the processor's cache, and a text
-took 5 µs; one shape takes one lookup.
+A changed family makes a shape stale only if texts of that shape have all the tokens it requires:
+all others never met it and never will. So the memo goes on from one snapshot to the next, each of
+which knows the few changes before it, and judges what an earlier one found when it is asked for.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Generic, TypeVar
 
-from msgspec import Struct
-
-from artifacts.grammar.lexer import Tokens, Word, token_class
-from artifacts.grammar.nfa import Assignment, Bindings, Bound, Nfa, bound
-from artifacts.grammar.positions import Parser
+from artifacts.grammar.lexer import Word
+from artifacts.grammar.profile import MARKS
 
 MAX_OUTLINES = 16_384
 """Outlines that are remembered, at about a kilobyte; beyond, all are forgotten."""
 MAX_SHAPES = 64
 """Shapes that are remembered of one outline."""
+MAX_REMEMBERED = 65_536
+"""Shapes that are remembered in all; beyond, all are forgotten."""
 MAX_WORDS = 40
 """Words of the longest text of which anything is remembered."""
+MAX_CHANGES = 32
+"""Changes back to which a memo can tell what is stale; what was found before them is."""
 
 T = TypeVar("T")
 _Names = tuple[str | None, ...]
 """The outline of a text: its words, and None for those that are not one named token."""
 
 
-class _Marks(dict[str, str]):
-    """The class of a token by its first character, as a capital, which no folded key has.
-
-    The characters of ASCII are at hand.
-    """
-
-    def __missing__(self, character: str) -> str:
-        return token_class(character)[0].upper()
+Changed = tuple[frozenset[str], ...]
+"""What each family of a change set requires."""
 
 
-_MARKS = _Marks({chr(code): token_class(chr(code))[0].upper() for code in range(128)})
+class _Kept(Generic[T]):
+    """What memos that follow one another share: all they found, each by the number of the memo."""
+
+    __slots__ = ("count", "found", "named", "numbers")
+
+    def __init__(self) -> None:
+        self.named: dict[str, str] = {}
+        self.found: dict[tuple[str, _Names], tuple[tuple[int, ...], dict[str, tuple[int, T]]]] = {}
+        self.count = 0
+        self.numbers = 0
 
 
 class Seen(Generic[T]):
@@ -51,131 +56,95 @@ class Seen(Generic[T]):
     token without a name; for a word of several tokens, their number and their keys or classes.
 
     >>> seen = Seen[str]()
-    >>> seen = seen.after(["in", "minutes"])
+    >>> seen = seen.after([["in", "minutes"]], [])
     >>> seen.remember("t", ("in", "5", "minutes"), "found")
     >>> seen.find("t", ("in", "7", "minutes")), seen.find("t", ("in", "a", "minutes"))
     ('found', None)
     """
 
-    __slots__ = ("_found", "_get", "named")
+    __slots__ = ("_changes", "_get", "_kept", "_number", "named")
 
-    def __init__(self, named: dict[str, str] | None = None) -> None:
-        self.named = {} if named is None else named
-        """At least the keys that the automata name, by themselves. It only grows, and is shared by
-        memos that follow one another: more names make shapes finer and nothing else."""
+    def __init__(
+        self,
+        kept: _Kept[T] | None = None,
+        changes: tuple[tuple[int, Changed], ...] = (),
+    ) -> None:
+        self._kept: _Kept[T] = _Kept() if kept is None else kept
+        self.named = self._kept.named
+        """At least the keys that the automata name, by themselves. It only grows: more names make
+        shapes finer and nothing else."""
         self._get: Callable[[Word], str | None] = self.named.get  # type: ignore[assignment]  # any key
-        self._found: dict[tuple[str, _Names], tuple[tuple[int, ...], dict[str, T]]] = {}
+        self._number = self._kept.numbers
+        self._kept.numbers += 1
+        self._changes = changes
+        """The memos before this one, latest first, by number, and what changed after each."""
 
-    def after(self, names: Collection[str]) -> "Seen[T]":
-        """Return an empty memo for automata that may name these keys as well."""
-        self.named.update(zip(names, names, strict=True))
-        return Seen(self.named)
+    def after(
+        self, names: Iterable[Collection[str]], required: Iterable[frozenset[str]]
+    ) -> "Seen[T]":
+        """Return the memo of the next snapshot.
+
+        `names` are keys that changed families name, `required` what each of them requires.
+        """
+        for keys in names:
+            self.named.update(zip(keys, keys, strict=True))
+        changes = ((self._number, tuple(required)), *self._changes)
+        return Seen(self._kept, changes[:MAX_CHANGES])
 
     def find(self, tenant: str, words: Sequence[Word]) -> T | None:
-        """Return what was remembered for a text of the same shape."""
+        """Return what was remembered for a text of the same shape, unless it may be stale."""
         if len(words) > MAX_WORDS:
             return None
-        known = self._found.get((tenant, tuple(map(self._get, words))))
+        known = self._kept.found.get((tenant, tuple(map(self._get, words))))
         if known is None:
             return None
         unnamed, shapes = known
-        return shapes.get(self._marks(words, unnamed))
+        marks = self._marks(words, unnamed)
+        remembered = shapes.get(marks)
+        if remembered is None:
+            return None
+        number, found = remembered
+        if number != self._number:
+            if not self._still_true(number, words):
+                return None
+            shapes[marks] = (self._number, found)
+        return found
+
+    def _still_true(self, number: int, words: Sequence[Word]) -> bool:
+        """Return whether no family changed since that could read the words."""
+        present = {key for word in words for key in ((word,) if isinstance(word, str) else word)}
+        for before, changed in self._changes:
+            if any(required <= present for required in changed):
+                return False
+            if before == number:
+                return True
+        return False
 
     def remember(self, tenant: str, words: Sequence[Word], found: T) -> None:
         """Remember what was found for a text."""
         if len(words) > MAX_WORDS:
             return
-        if len(self._found) >= MAX_OUTLINES:
-            self._found.clear()
+        kept = self._kept
+        if len(kept.found) >= MAX_OUTLINES or kept.count >= MAX_REMEMBERED:
+            kept.found.clear()
+            kept.count = 0
         names = tuple(map(self._get, words))
         unnamed = tuple(index for index, name in enumerate(names) if name is None)
-        shapes = self._found.setdefault((tenant, names), (unnamed, {}))[1]
-        if len(shapes) < MAX_SHAPES:
-            shapes[self._marks(words, unnamed)] = found
+        shapes = kept.found.setdefault((tenant, names), (unnamed, {}))[1]
+        marks = self._marks(words, unnamed)
+        if marks in shapes:
+            shapes[marks] = (self._number, found)
+        elif len(shapes) < MAX_SHAPES:
+            shapes[marks] = (self._number, found)
+            kept.count += 1
 
     def _marks(self, words: Sequence[Word], unnamed: Sequence[int]) -> str:
         marks = ""
         for index in unnamed:
             word = words[index]
-            marks += _MARKS[word[0]] if word.__class__ is str else self._several(word)
+            marks += MARKS[word[0]] if word.__class__ is str else self._several(word)
         return marks
 
     def _several(self, keys: Sequence[str]) -> str:
-        marks = [key if key in self.named else _MARKS[key[0]] for key in keys]
+        marks = [key if key in self.named else MARKS[key[0]] for key in keys]
         return f"{len(keys)} {' '.join(marks)} "
-
-
-_Place = tuple[str, str, Parser, int, int, int, tuple[tuple[int, int], ...]]
-"""Where a slot lies in every text of a shape: its name, its kind, the kind's parser, and then
-
-- how many characters after the slot before it starts, and how many of its own are the same in all
-  texts;
-- the word that makes up the rest of it, or −1; else the tokens that do, each by its word and its
-  place in there (−1: the word is one token).
-"""
-
-
-class Way(Struct, frozen=True):
-    """How to read the texts of a shape that an automaton accepts in one way only.
-
-    `rest` is the number of characters after the last slot.
-    """
-
-    nfa: Nfa
-    assignment: Assignment
-    places: tuple[_Place, ...]
-    rest: int
-
-    def bindings(self, tokens: Tokens) -> Bindings | None:
-        """Return the bindings of a text of the shape, or None when a kind refuses its value."""
-        found: dict[str, Bound] = {}
-        text, words = tokens.text, tokens.words
-        at = 0
-        for slot, kind, parse, gap, fixed, alone, several in self.places:
-            start = at + gap
-            at = start + fixed
-            if alone >= 0:
-                at += len(words[alone])
-            else:
-                for word, part in several:
-                    at += len(words[word] if part < 0 else words[word][part])
-            spelling = text[start:at]
-            value = parse(spelling)
-            if value is None:
-                break
-            found[slot] = Bound(slot, kind, start, at, spelling, value)
-        else:
-            if at + self.rest == len(text) and text.isascii():
-                return found
-        only = bound(self.nfa, (self.assignment,), tokens)  # blanks in a row, or not only ASCII
-        assert isinstance(only, tuple), "no slot is a phrase"
-        return only[0] if only else None
-
-
-def way(nfa: Nfa, assignment: Assignment, tokens: Tokens, named: Collection[str]) -> Way | None:
-    """Return the only way in which the automaton accepts the texts with the shape of this one.
-
-    There is none for a grammar with phrases: of these a text may have several readings, or none,
-    in one way. And what restricts a grammar is not asked here.
-    """
-    at = [
-        (index, part)
-        for index, word in enumerate(tokens.words)
-        for part in (*([-1] if word.__class__ is str else range(len(word))), -2)
-    ]
-    keys = tokens.keys
-    places: list[_Place] = []
-    before = 0
-    for occurrence, first, after in assignment:
-        slot, parser = nfa.slots[occurrence], nfa.parsers[occurrence]
-        if isinstance(parser, tuple):
-            return None
-        unnamed = tuple(at[token] for token in range(first, after) if keys[token] not in named)
-        fixed = sum(len(keys[token]) for token in range(first, after) if keys[token] in named)
-        gap = sum(map(len, keys[before:first]))
-        alone, part = unnamed[0] if len(unnamed) == 1 else (-1, -1)
-        if part >= 0:
-            alone = -1
-        places.append((slot.name, slot.kind, parser, gap, fixed, alone, unnamed))
-        before = after
-    return Way(nfa, assignment, tuple(places), sum(map(len, keys[before:])))

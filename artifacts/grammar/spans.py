@@ -23,6 +23,7 @@ def _forward(nfa: Nfa, keys: Sequence[str]) -> list[int] | None:
     """Return the reached positions after each token, or None when the text is not accepted."""
     follow, by_key, mask_of = nfa.follow, nfa.by_key, nfa.mask
     reached: list[int] = []
+    known: dict[int, int] = {}
     reachable = nfa.first
     state = 0
     for key in keys:
@@ -31,15 +32,15 @@ def _forward(nfa: Nfa, keys: Sequence[str]) -> list[int] | None:
         if not state:
             return None
         reached.append(state)
-        if state & (state - 1):
-            reachable = 0
-            rest = state
-            while rest:
-                low = rest & -rest
-                reachable |= follow[low.bit_length() - 1]
-                rest ^= low
-        else:
+        if not state & (state - 1):
             reachable = follow[state.bit_length() - 1]
+        elif state in known:
+            reachable = known[state]
+        else:
+            reachable = 0
+            for position in bits(state):
+                reachable |= follow[position]
+            known[state] = reachable
     return reached if state & nfa.last else None
 
 
@@ -53,23 +54,23 @@ _Partial = tuple[int, tuple[_Span, ...]]
 
 def _spans(nfa: Nfa, reached: Sequence[int]) -> set[Assignment] | None:
     """Return all span assignments of an accepted text, or None beyond `MAX_READINGS`."""
+    reached = _alive(nfa, reached)
+    only = _only_spans(nfa, reached)
+    if only is not None:
+        return {only}
     occurrence, follow = nfa.occurrence, nfa.follow
     count = len(reached)
-    if not any(state & (state - 1) for state in reached):
-        return {_only_spans(nfa, reached)}
     layer: dict[int, set[_Partial]] = {
         position: {(count if occurrence[position] >= 0 else -1, ())}
         for position in bits(reached[-1] & nfa.last)
     }
     for index in range(count - 1, 0, -1):
         earlier: dict[int, set[_Partial]] = {}
-        before = list(bits(reached[index - 1]))
-        for position, partials in layer.items():
-            bit, now = 1 << position, occurrence[position]
-            for previous in before:
-                if not follow[previous] & bit:
-                    continue
-                then = occurrence[previous]
+        alive = sum(1 << position for position in layer)
+        for previous in bits(reached[index - 1]):
+            then = occurrence[previous]
+            for position in bits(follow[previous] & alive):
+                partials, now = layer[position], occurrence[position]
                 if then == now:
                     moved = partials
                 else:
@@ -91,18 +92,45 @@ def _spans(nfa: Nfa, reached: Sequence[int]) -> set[Assignment] | None:
     return found if len(found) <= MAX_READINGS else None
 
 
-def _only_spans(nfa: Nfa, reached: Sequence[int]) -> Assignment:
-    """Return the spans of a text whose tokens were each reached in one position only."""
+def _alive(nfa: Nfa, reached: Sequence[int]) -> list[int]:
+    """Return, of the positions reached after each token, those from which the text is accepted.
+
+    Texts are long only where they say the same again and again: what was found once is kept.
+    """
+    follow = nfa.follow
+    alive = reached[-1] & nfa.last
+    found, known = [alive], dict[tuple[int, int], int]()
+    for index in range(len(reached) - 2, -1, -1):
+        state = reached[index]
+        before = known.get((state, alive))
+        if before is None:
+            before = 0
+            for position in bits(state):
+                if follow[position] & alive:
+                    before |= 1 << position
+            known[state, alive] = before
+        alive = before
+        found.append(alive)
+    found.reverse()
+    return found
+
+
+def _only_spans(nfa: Nfa, alive: Sequence[int]) -> Assignment | None:
+    """Return the only spans of a text, or None unless each token is in one slot, or in none."""
     spans: list[_Span] = []
-    before, start = -1, 0
-    for index, state in enumerate(reached):
-        now = nfa.occurrence[state.bit_length() - 1]
+    before, start, last, now = -1, 0, 0, -1
+    for index, state in enumerate(alive):
+        if state != last:
+            last = state
+            now = nfa.occurrence[state.bit_length() - 1]
+            if state & (state - 1) and any(nfa.occurrence[p] != now for p in bits(state)):
+                return None
         if now != before:
             if before >= 0:
                 spans.append((before, start, index))
             before, start = now, index
     if before >= 0:
-        spans.append((before, start, len(reached)))
+        spans.append((before, start, len(alive)))
     return tuple(spans)
 
 

@@ -424,7 +424,10 @@ class KafkaLog:
     async def reader(self, topics: Sequence[str], *, from_end: bool = False) -> reading.KafkaReader:
         """Return a reader of all partitions of `topics`."""
         made = await reading.open_reader(self.connection, topics, from_end=from_end)
-        self._held.append(made)
+        closed = [
+            one for one in self._held if isinstance(one, reading.KafkaReader) if one.is_closed
+        ]
+        self._held = [made, *(one for one in self._held if one not in closed)]
         return made
 
     def scan(self, topics: Sequence[str], since: int = 0) -> AsyncIterator[Record]:

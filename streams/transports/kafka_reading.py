@@ -59,7 +59,7 @@ def records_of(connection: KafkaConnection, fetched: Sequence[Any]) -> list[Reco
 class KafkaReader:
     """A `Reader` of all partitions of some topics."""
 
-    __slots__ = ("_connection", "_consumer", "_outstanding")
+    __slots__ = ("_connection", "_consumer", "_outstanding", "is_closed")
 
     def __init__(
         self, connection: KafkaConnection, made: Any, outstanding: dict[TopicPartition, int]
@@ -67,6 +67,7 @@ class KafkaReader:
         self._connection = connection
         self._consumer = made
         self._outstanding = outstanding
+        self.is_closed = False
 
     async def read(self, limit: int) -> Sequence[Record]:
         """Return up to `limit` next records; waits while some lay there at the opening."""
@@ -87,7 +88,13 @@ class KafkaReader:
 
     async def close(self) -> None:
         """Disconnect."""
+        self.is_closed = True
         await self._consumer.stop()
+
+
+def is_closed(one: object) -> bool:
+    """Whether it is a reader that has disconnected."""
+    return isinstance(one, KafkaReader) and one.is_closed
 
 
 async def open_reader(

@@ -2,20 +2,24 @@
 
 from typing import Any
 
+import pytest
+
 from agents import distiller
 from agents.distiller import induced
 from artifacts.policy import DEFAULT
 from streams.events import (
+    CheckMade,
     ComparisonMade,
     CompletionGiven,
     CompletionRefused,
     Event,
+    ProposalRefused,
     RecipeRefused,
     TeacherAsked,
     TeacherReplied,
     VersionProposed,
 )
-from tests.agents.worlds import TENANT, changed, minutes
+from tests.agents.worlds import TENANT, changed, minutes, proposal
 
 NUMBERS = (3, 14, 8, 25, 41, 77)
 
@@ -179,6 +183,39 @@ def test_what_a_version_in_shadow_reads_is_not_asked_again_until_patience_ends()
     assert made == []
     _, made = fed(state, *map(completion, range(200, 220)))
     assert any(isinstance(event, TeacherAsked) for event in made)
+
+
+PATIENCE = DEFAULT.patience * DEFAULT.min_agreements
+
+
+@pytest.mark.parametrize(
+    ("name", "failed", "moves", "is_asked_again"),
+    [
+        ("a-person-is-waited-for", ["approval"], False, False),
+        ("until-the-version-moves", ["approval"], True, True),
+        ("nobody-waits-for-evidence", ["evidence"], False, True),
+        ("nor-where-a-person-could-not-help", ["approval", "lost-hits"], False, True),
+    ],
+)
+def test_what_waits_for_approval_alone_is_not_learned_again(
+    name: str, failed: list[str], moves: bool, is_asked_again: bool
+) -> None:
+    state, question = asked()
+    state, (wanted,) = fed(state, reply(question, recipe(60)))
+    assert isinstance(wanted, VersionProposed)
+    state, _ = fed(state, changed(1, wanted))
+    lines = tuple(line.model_copy(update={"stage": "live"}) for line in wanted.changes)
+    checks = (
+        CheckMade(check="stages", passed=True, reason=""),
+        *(CheckMade(check=name, passed=False, reason="no") for name in failed),
+    )
+    refused = ProposalRefused(scope=TENANT, actor="auditor", changes=lines, checks=checks)
+    state, made = fed(state, refused)
+    assert made == []
+    if moves:
+        state, _ = fed(state, changed(2, proposal(wanted.changes)))
+    state, made = fed(state, *map(completion, range(100, 110 + PATIENCE)))
+    assert any(isinstance(event, TeacherAsked) for event in made) == is_asked_again
 
 
 def test_a_second_recipe_follows_on_the_family_whose_examples_it_keeps() -> None:

@@ -1,11 +1,13 @@
 """The gate: one row for every check that refuses, and what it lets pass."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
-from agents.registrar import CHECKS
+from agents.changes import PERSON
+from agents.registrar import CHECKS, EVERY_TENANT
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.registry import SHARED
 from artifacts.stages import STAGES
@@ -15,6 +17,8 @@ from tests.agents.worlds import (
     Gate,
     atom,
     change,
+    compiled,
+    computing,
     minutes,
     proposal,
     served,
@@ -83,6 +87,34 @@ def doubted() -> Gate:
     return gate
 
 
+def asking() -> Gate:
+    """`m@1` has its evidence, and the tenant wants a person to promote it."""
+    gate = shadow()
+    gate.with_evidence("m")
+    return Gate(replace(gate.state, approval=frozenset({TENANT})))
+
+
+def asking_of_all() -> Gate:
+    """One tenant wants a person to promote; `m@1` would answer for all."""
+    gate = shared_shadow()
+    gate.fold(*(atom(gate.entry("m", 1, SHARED), n) for n in range(6)))
+    return Gate(replace(gate.state, approval=frozenset({TENANT})))
+
+
+def asking_for_all() -> Gate:
+    gate = asking()
+    return Gate(replace(gate.state, approval=frozenset({EVERY_TENANT})))
+
+
+def asking_elsewhere() -> Gate:
+    gate = asking()
+    return Gate(replace(gate.state, approval=frozenset({"other"})))
+
+
+def asking_of_what_serves() -> Gate:
+    return Gate(replace(live().state, approval=frozenset({TENANT})))
+
+
 def next_version(artifact: Artifact, previous: int = 100, **more: object) -> VersionProposed:
     return proposal([change("m", 2, artifact, "shadow")], [artifact], previous, **more)
 
@@ -138,9 +170,16 @@ REFUSED = (
     Row("a-disagreement", "evidence", disagreed, PROMOTION, "1 disagreements"),
     Row("would-clash", "lost-hits", rival,
         proposal([change("w", 1, WRONG, "live")], previous=100),
-        "clashes on '9 minutes to seconds'"),
+        "1 of the last answers would be lost, 0 change: '9 minutes to seconds' of acme: "
+        '"540" would be a clash of '),
     Row("learned-from-bad-data", "expectations", doubted, PROMOTION,
         "m@1: completions/null-share of acme: too many"),
+    Row("nobody-has-approved", "approval", asking,
+        proposal([change("m", 1, RIGHT, "live")], previous=100, actor="auditor"),
+        "waits for approval"),
+    Row("nor-for-all-where-one-asks", "approval", asking_of_all,
+        proposal([change("m", 1, RIGHT, "live")], scope=SHARED, previous=100, actor="auditor"),
+        "waits for approval"),
     Row("no-room", "capacity", full,
         proposal([change("s", 1, shares(), "shadow")], [shares()], 100), "1 versions of 1"),
 )  # fmt: skip
@@ -164,7 +203,8 @@ def test_an_example_that_is_not_answered_as_it_says_is_refused() -> None:
 
 
 def test_every_check_has_a_row() -> None:
-    assert {row.check for row in REFUSED} | {"examples"} == {*CHECKS, "artifacts", "scope"}
+    refusing = CHECKS.keys() - {"overlaps"}  # which tells, and never refuses
+    assert {row.check for row in REFUSED} | {"examples"} == {*refusing, "artifacts", "scope"}
 
 
 ACCEPTED = (
@@ -180,6 +220,16 @@ ACCEPTED = (
      next_version(minutes(61, (3,)), mended=("2 minutes to seconds", "5 minutes to seconds"))),
     ("a-clash-with-what-leaves", rival,
      proposal([change("w", 1, WRONG, "live"), change("m", 1, RIGHT, "shadow")], previous=100)),
+    ("a-person-approves", asking,
+     proposal([change("m", 1, RIGHT, "live")], previous=100, actor=PERSON)),
+    ("a-person-approves-where-all-ask", asking_for_all,
+     proposal([change("m", 1, RIGHT, "live")], previous=100, actor=PERSON)),
+    ("nobody-asks-here", asking_elsewhere,
+     proposal([change("m", 1, RIGHT, "live")], previous=100, actor="auditor")),
+    ("leaving-service-needs-no-approval", asking_of_what_serves,
+     proposal([change("m", 1, RIGHT, "shadow")], previous=100, actor="refiner")),
+    ("new-versions-need-no-approval", asking,
+     proposal([change("s", 1, shares(), "shadow")], [shares()], 100, actor="distiller")),
     ("a-full-scope-may-still-retire", full,
      proposal([change("m", 1, RIGHT, "retired")], previous=100)),
 )  # fmt: skip
@@ -252,3 +302,107 @@ def test_stages_that_serve_are_the_ones_the_gate_guards() -> None:
     assert {name for name, stage in STAGES.items() if stage.serves} == {"canary", "live"}
     gate = shadow()
     assert "evidence" in gate.refused_by(gate.propose([change("m", 1, RIGHT, "canary")]))
+
+
+def note(made: VersionChanged, check: str) -> str:
+    """Return what a check that passed has noted."""
+    [found] = [each for each in made.checks if each.check == check]
+    assert found.passed
+    return found.reason
+
+
+def test_every_answer_that_would_change_is_listed_up_to_a_bound() -> None:
+    """Twenty-five texts of `m@1` are answered otherwise by the version that replaces it."""
+    gate = live()
+    texts = [f"{n} minutes to seconds" for n in range(50, 75)]
+    for n, text in enumerate((*texts, texts[0])):  # a text counts once
+        gate.fold(served(gate.entry("m"), text, str(60 * (50 + n % 25))))
+    mended = tuple(text for text, _ in RIGHT.examples())
+    gate.passed(gate.propose([change("m", 2, WRONG, "shadow")], [WRONG], mended=mended))
+    gate.with_evidence("m", 2)
+    promotion = [change("m", 2, WRONG, "live"), change("m", 1, RIGHT, "retired")]
+    reason = note(gate.passed(gate.propose(promotion)), "lost-hits")
+    assert reason.startswith(
+        "25 of the last answers would change: '50 minutes to seconds' of acme: "
+        '"3000" would be "3050"; '
+    )
+    assert reason.count("would be") == 20
+    assert reason.endswith("; and 5 more")
+
+
+def test_what_refuses_is_listed_before_what_only_changes() -> None:
+    """`w@1` clashes with `s@1`, and would answer alone what `m@1` has answered."""
+    gate = live()
+    phrasing = "{n:integer} hours to seconds"
+    hours = computing("mul", "3600", phrasing, [("2 hours to seconds", "7200")])
+    both = computing(
+        "mul", "61", "{n:integer} (minutes|hours) to seconds", [("2 hours to seconds", "122")]
+    )
+    gate.serve("h", hours)
+    for n in range(30, 60):
+        gate.fold(served(gate.entry("m"), f"{n} minutes to seconds", str(60 * n)))
+    gate.fold(served(gate.entry("h"), "3 hours to seconds", "10800"))
+    gate.passed(gate.propose([change("w", 1, both, "shadow")], [both]))
+    gate.with_evidence("w")
+    lines = [change("w", 1, both, "live"), change("m", 1, RIGHT, "retired")]
+    reason = gate.refused_by(gate.propose(lines))["lost-hits"]
+    assert reason.startswith(
+        "1 of the last answers would be lost, 30 change: '3 hours to seconds' of acme: "
+        '"10800" would be a clash of '
+    )
+    assert reason.endswith("; and 11 more")
+
+
+def test_a_failure_beside_an_answer_is_a_loss() -> None:
+    """Two families share texts: one divides by what the other only shows."""
+    gate = Gate()
+    text = "8 shared by 0"
+    calm = computing("mul", "1", "{n:integer} shared by 0", [(text, "8")])
+    gate.serve("calm", calm)
+    gate.fold(served(gate.entry("calm"), text, "8"))
+    gate.passed(gate.propose([change("s", 1, shares(), "shadow")], [shares()]))
+    gate.fold(*(atom(gate.entry("s"), n, values={"n": str(n), "k": str(n)}) for n in range(8)))
+    reason = gate.refused_by(gate.propose([change("s", 1, shares(), "live")]))["lost-hits"]
+    assert "1 of the last answers would be lost" in reason
+
+
+def test_a_shared_version_is_held_against_the_traffic_of_all_tenants() -> None:
+    gate = rival()
+    other = served(gate.entry("m"), "7 minutes to seconds", "420")
+    gate.fold(other.model_copy(update={"tenant": "zeta"}))  # has no family that would answer it
+    line = [change("g", 1, WRONG, "shadow")]
+    gate.passed(gate.propose(line, [WRONG], scope=SHARED))
+    entry = gate.entry("g", 1, SHARED)
+    gate.fold(*(atom(entry, 500 + n) for n in range(6)))
+    wanted = gate.propose([change("g", 1, WRONG, "live")], scope=SHARED)
+    reason = gate.refused_by(wanted)["lost-hits"]
+    assert "1 of the last answers would be lost, 0 change: '9 minutes to seconds' of acme" in reason
+    gate.passed(gate.propose([change("m", 1, RIGHT, "retired")]))
+    assert note(gate.passed(wanted.model_copy(update={"previous": 100})), "lost-hits") == ""
+
+
+def test_what_a_new_grammar_shares_with_others_is_told_with_a_text() -> None:
+    """`w@1` shares texts with `m@1` and reads some in two ways; `s@1` neither; `m@2` is of `m`."""
+    gate = live()
+    both = compiled(
+        {
+            "recipe": 1,
+            "name": "either",
+            "phrasings": ["({n:integer}|{k:integer}) (minutes|hours) to seconds"],
+            "steps": [],
+            "answer": {"value": {"text": "some"}},
+            "examples": [{"text": "3 minutes to seconds", "answer": "some"}],
+            "dont_care": ["n", "k"],
+        }
+    )
+    reason = note(gate.passed(gate.propose([change("w", 1, both, "shadow")], [both])), "overlaps")
+    shared, _, ambiguous = reason.partition("; ")
+    assert re.fullmatch(r"w@1 shares texts with m@1 \('-?\d+ minutes to seconds'\)", shared)
+    assert re.fullmatch(r"reads '-?\d+ (minutes|hours) to seconds' in more than one way", ambiguous)
+    apart = note(gate.passed(gate.propose([change("s", 1, shares(), "shadow")], [shares()])),
+                 "overlaps")  # fmt: skip
+    assert apart == ""
+    gate.passed(gate.propose([change("w", 1, both, "retired")]))
+    mended = tuple(text for text, _ in RIGHT.examples())
+    after = gate.passed(gate.propose([change("m", 2, WRONG, "shadow")], [WRONG], mended=mended))
+    assert note(after, "overlaps") == ""

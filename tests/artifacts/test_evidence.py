@@ -12,11 +12,13 @@ from artifacts.evidence import (
     Claim,
     Comparison,
     Evidence,
+    Need,
     Sampled,
     Tally,
     answer_bits,
     anytime_upper,
     fold,
+    needs,
     shortfall,
 )
 from artifacts.policy import DEFAULT, policy_for
@@ -194,6 +196,14 @@ SHORTFALLS: dict[str, tuple[Tally, Claim, str | None]] = {
 def test_shortfall(name: str) -> None:
     tally, claim, expected = SHORTFALLS[name]
     assert shortfall(tally, claim, DEFAULT) == expected
+
+
+def test_needs_say_of_everything_how_much_there_is() -> None:
+    assert needs(Tally(39.0, 5, 2, ENOUGH.distinct), OPEN, DEFAULT) == (
+        Need("agreements", 5, 5),
+        Need("bits", 39.0, 40.0),
+        Need("values", 3, 3, "n"),
+    )
 
 
 def test_a_smaller_risk_asks_for_more_and_never_for_less_than_the_floor() -> None:

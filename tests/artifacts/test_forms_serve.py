@@ -8,7 +8,7 @@ import pytest
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.compiler import compile_recipe
 from artifacts.grammar.nfa import assignments, compile_nfa
-from artifacts.grammar.shapes import way
+from artifacts.grammar.rows import way
 from artifacts.values import Json
 from tests.artifacts.recipes import compiled, recipe
 from tests.artifacts.test_matching import grammar
@@ -70,9 +70,9 @@ def test_a_shape_has_no_way_of_its_own_through_a_phrase() -> None:
     nfa = compile_nfa(grammar(SIZES + "order {s:<size>}"))
     tokens = lexed("order small")
     (only,) = assignments(nfa, tokens.keys)  # type: ignore[misc]  # one, not too many
-    assert way(nfa, only, tokens, nfa.by_key.keys()) is None
+    assert way(nfa, only, tokens) is None
     plain = compile_nfa(grammar("order {s:word without it}"))
-    found = way(plain, only, lexed("order small"), plain.by_key.keys())
+    found = way(plain, only, lexed("order small"))
     assert found is not None
 
 

@@ -73,6 +73,8 @@ READERS: list[tuple[object, ...]] = [
     ("families", "list", "--json"),
     ("families", "list", "--stage", "live"),
     ("rejected", "list", "--json"),
+    ("ledger", "--by-family", "--json"),
+    ("ledger", "--by-family"),
     ("replay", "--json"),
     ("replay",),
     ("replay", "--from", "2026-01-07T00:00:00Z", "--to", "2026-01-08T12:00:00Z", "--json"),

@@ -1,12 +1,12 @@
 """Replay: decides past utterances again, against the recorded revisions or another registry.
 
-    utterances of a range ─▶ scratch table on disk ─┐
+    utterances of a range ─▶ scratch table ─────────┐
     matches, fallbacks, in order of time ───────────┴─▶ decide again ─▶ Identical | Differs |
     utterances of which no decision was found ────────▶ Waiting         Unjudged
 
-Why a table on disk between the two: a decision may lie any distance behind its utterance (a
-backlog, one partition behind another, a retention time that has taken one of the two), so a join in
-memory grows with the log or gives up on some. The table costs a tenth of what deciding costs.
+Why a table between the two that goes on on disk: a decision may lie any distance behind its
+utterance (a backlog, one partition behind another, a retention time that has taken one of the two),
+so a join in memory alone grows with the log or gives up on some.
 
 What cannot be judged is its own answer, never counted as identical: an utterance that retention has
 taken, a revision whose change sets are not there. Of a range that begins or ends within the log the
@@ -208,7 +208,7 @@ def _joined(
             continue
         row, utterance = next(_fitting(found, event), None) or _parsed(found[0])
         if not row.used:
-            row.used = True
+            row.used = True  # for the next decision of this page
             taken.append(row)
         joined.append((record, event, utterance))
     scratch.mark(taken)

@@ -1,17 +1,19 @@
-"""A scratch table on disk: values by key, more of them than memory should hold.
+"""A scratch table: values by key, in memory as far as they should be, the others on disk.
 
-It is a file without a name that goes away with its connection, in the directory that TMPDIR names.
-Nothing of it outlives the process, hence no journal and no sync; its pages leave memory above
-CACHE_KIB.
+On disk it is a file without a name that goes away with its connection, in the directory that TMPDIR
+names. Nothing of it outlives the process, hence no journal and no sync; its pages leave memory
+above CACHE_KIB.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from streams.transports.embedded_file import transport_error
 
 CACHE_KIB = 32 * 1024
+MEMORY_BYTES = 32 * 1024 * 1024
+"""Keys and values that are held in memory; twice as much with what holds them."""
 MAX_KEYS = 1000
 """Most keys that are looked up at a time; SQLite takes 32,766 values in a statement."""
 
@@ -34,7 +36,7 @@ _NAME = "the scratch file (in the directory that TMPDIR names)"
 
 @dataclass(slots=True)
 class Row:
-    """A value that lies in the table; `used` tells whether it was marked."""
+    """A value of a key; `used` tells whether it was marked, `number` is −1 in memory."""
 
     number: int
     value: bytes
@@ -47,36 +49,55 @@ class Scratch:
     Many at a time: a statement for each row takes three times as long as all else about it.
     """
 
-    __slots__ = ("_connection", "unused")
+    __slots__ = ("_connection", "_held", "_room", "unused")
 
-    def __init__(self) -> None:
+    def __init__(self, room: int = MEMORY_BYTES) -> None:
         self._connection = sqlite3.connect("", isolation_level=None)
         self._connection.executescript(_TABLE)
+        self._held: dict[bytes, list[Row]] = {}
+        self._room = room
         self.unused = 0
         """How many rows were not marked."""
 
-    def put(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+    def put(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
         """Add rows of a key and a value; raises LogUnavailable when the disk is full."""
-        self.unused += self._run_all("INSERT INTO rows (key, value) VALUES (?, ?)", rows)
+        for index, (key, value) in enumerate(rows):
+            if self._room <= 0:
+                self._run_all("INSERT INTO rows (key, value) VALUES (?, ?)", rows[index:])
+                break
+            self._room -= len(key) + len(value)
+            self._held.setdefault(key, []).append(Row(-1, value, False))
+        self.unused += len(rows)
 
     def rows(self, keys: Sequence[bytes]) -> dict[bytes, list[Row]]:
         """Return the rows of at most MAX_KEYS keys; a key without any is absent."""
-        places = ", ".join("?" * len(keys))
-        found: dict[bytes, list[Row]] = {}
-        for key, number, value, used in self._run(
-            f"SELECT key, number, value, used FROM rows WHERE key IN ({places}) ORDER BY number",
-            *keys,
-        ):
-            found.setdefault(key, []).append(Row(number, value, bool(used)))
+        held = self._held
+        found = {key: [*held[key]] for key in keys if key in held}
+        if self._room <= 0:
+            places = ", ".join("?" * len(keys))
+            for key, number, value, used in self._run(
+                f"SELECT key, number, value, used FROM rows WHERE key IN ({places})"
+                " ORDER BY number",
+                *keys,
+            ):
+                found.setdefault(key, []).append(Row(number, value, bool(used)))
         return found
 
     def mark(self, rows: Sequence[Row]) -> None:
-        """Mark rows, each once at most, that were not marked."""
-        self._run_all("UPDATE rows SET used = 1 WHERE number = ?", ((row.number,) for row in rows))
+        """Mark rows that were not marked, each once."""
+        for row in rows:
+            row.used = True
         self.unused -= len(rows)
+        on_disk = [(row.number,) for row in rows if row.number >= 0]
+        if on_disk:
+            self._run_all("UPDATE rows SET used = 1 WHERE number = ?", on_disk)
 
     def left(self) -> Iterator[bytes]:
-        """Yield the values that were not marked."""
+        """Yield the values that were not marked, by key."""
+        for held in self._held.values():
+            for row in held:
+                if not row.used:
+                    yield row.value
         for (value,) in self._run("SELECT value FROM rows WHERE used = 0 ORDER BY number"):
             yield value
 
@@ -84,9 +105,9 @@ class Scratch:
         """Give the disk space back."""
         self._connection.close()
 
-    def _run_all(self, statement: str, values: Iterable[tuple[object, ...]]) -> int:
+    def _run_all(self, statement: str, values: Sequence[tuple[object, ...]]) -> None:
         try:
-            return self._connection.executemany(statement, values).rowcount
+            self._connection.executemany(statement, values)
         except sqlite3.Error as error:
             raise transport_error(error, _NAME) from error
 

@@ -20,6 +20,7 @@ from agents.commands.shared import (
     working,
 )
 from agents.history import closed_after
+from agents.live import spare_the_collector
 from agents.ranges import Bound, Range, read_bound
 from agents.replay import Differs, Identical, Replayed, Unjudged, Waiting, replay
 from streams.transports import Log
@@ -65,6 +66,7 @@ def replay_command(
         shown = Console(stderr=True)
         with Progress(console=shown, disable=not shown.is_terminal) as progress:
             task = progress.add_task("replaying", total=None)
+            spare_the_collector()
             found = replay(log, source.settings.trust(), within=within, against=against)
             async with closed_after(found) as every:
                 async for again in every:

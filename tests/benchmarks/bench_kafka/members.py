@@ -378,6 +378,7 @@ async def replaying(work: Work) -> None:
 
     log = KafkaLog(KafkaConnection(work.given["bootstrap"], work.given["prefix"]))
     await told_to_go(work, range(PARTITIONS))
+    spare_the_collector()
     work.begin()
     different = 0
     async for one in replay(log, ANYONE):

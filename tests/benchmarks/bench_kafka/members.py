@@ -371,6 +371,7 @@ async def faststream_subscriber(work: Work) -> None:
 
 async def replaying(work: Work) -> None:
     """Decide all recorded utterances again."""
+    from agents.live import spare_the_collector
     from agents.replay import Identical, replay
     from streams.signing import ANYONE
     from streams.transports.kafka import KafkaLog

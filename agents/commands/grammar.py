@@ -7,6 +7,7 @@ import click
 
 from agents.commands.grammar_files import read_grammar
 from agents.commands.grammar_import import import_command
+from agents.commands.grammar_learning import learn_grammar, narrow_grammar
 from agents.commands.grammar_questions import (
     QUESTIONS,
     SHOWN,
@@ -45,7 +46,8 @@ def grammar_group() -> None:
     """
 
 
-grammar_group.add_command(import_command)
+for _command in (import_command, learn_grammar, narrow_grammar):
+    grammar_group.add_command(_command)
 
 
 @grammar_group.command("check", epilog="Example: kappa grammar check order.txt")

@@ -174,7 +174,7 @@ def test_every_subcommand_has_help_with_an_example() -> None:
     names = {
         "check", "match", "union", "concatenation", "intersection", "difference", "complement",
         "empty", "included", "equivalent", "witness", "enumerate", "sample", "count", "ambiguous",
-        "import",
+        "import", "learn", "narrow",
     }  # fmt: skip
     assert set(grammar_group.commands) == names
     for name in names:
@@ -186,6 +186,60 @@ def test_every_subcommand_has_help_with_an_example() -> None:
 
 def test_a_directory_is_no_grammar(tmp_path: Path) -> None:
     assert isinstance(read_grammar(str(tmp_path)), Problem)
+
+
+DISHES = {3: "pizza", 12: "lasagne", 7: "ravioli"}
+ORDERS = [f"please order {n} {dish} from the kitchen" for n, dish in DISHES.items()]
+OTHERS = [f"please order {n} {what} from the kitchen" for n, what in {4: "it", 9: "that"}.items()]
+
+
+def texts(path: Path, lines: list[str]) -> str:
+    path.write_text("\n".join(lines) + "\n\n", "utf-8")
+    return str(path)
+
+
+def test_a_grammar_is_learned_and_narrowed(tmp_path: Path) -> None:
+    yes, no = texts(tmp_path / "yes", ORDERS), texts(tmp_path / "no", OTHERS)
+    learned = run("learn", yes)
+    assert (learned.exit_code, learned.stdout.strip()) == (
+        0,
+        "please order {s1:integer} {s2:word} from the kitchen",
+    )
+    grammar = tmp_path / "order.txt"
+    grammar.write_text(learned.stdout, "utf-8")
+    narrowed = run("narrow", str(grammar), "--accepted", yes, "--rejected", no)
+    assert narrowed.exit_code == 0
+    first = narrowed.stdout.partition("\n")[2].partition("\n")[0]
+    narrow = tmp_path / "narrow.txt"
+    narrow.write_text(first, "utf-8")
+    for text in (*ORDERS, *OTHERS):
+        assert run("match", str(narrow), text).exit_code == (0 if text in ORDERS else 1)
+    rows = json.loads(run("narrow", str(grammar), "--accepted", yes, "--rejected", no,
+                          "--json").stdout)  # fmt: skip
+    assert [row["lists_single_texts"] for row in rows].count(True) >= 1
+    assert rows[0]["share_taken"] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("accepted", "rejected", "status", "said"),
+    [
+        (["a b c"], ["a b c"], 1, "no change keeps all accepted texts"),
+        (["one thing"], ["x"], 1, "no change keeps all accepted texts"),
+        (["x"] * 1001, ["y"], 2, "1001 texts; the limit is 1000"),
+    ],
+)
+def test_what_cannot_be_narrowed(
+    tmp_path: Path, accepted: list[str], rejected: list[str], status: int, said: str
+) -> None:
+    grammar = texts(tmp_path / "g.txt", ["a b {x:word}"])
+    yes, no = texts(tmp_path / "yes", accepted), texts(tmp_path / "no", rejected)
+    result = run("narrow", grammar, "--accepted", yes, "--rejected", no)
+    assert (result.exit_code, said in result.stderr) == (status, True)
+
+
+def test_texts_without_anything_in_common_teach_nothing(tmp_path: Path) -> None:
+    result = run("learn", texts(tmp_path / "yes", ["7", "%"]))
+    assert (result.exit_code, "says enough" in result.stderr) == (1, True)
 
 
 @pytest.mark.slow

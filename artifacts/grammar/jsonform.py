@@ -7,6 +7,7 @@ What holds a phrase is written `{"phrases": {name: options}, "grammar": …}`, a
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeGuard
 
 from artifacts.grammar.kinds import KINDS
@@ -274,10 +275,19 @@ def _slot(document: Mapping[str, Json], place: str) -> Slot:
 def _literal(text: Json, place: str) -> Node:
     if not isinstance(text, str):
         raise _Malformed("bad-document", place, "a literal is text")
-    keys = literal_keys(text)
-    if "".join(keys) != text:
+    literal = _known_literal(text)
+    if literal is None:
         message = f"the literal {text!r} is not in normalized text"
         raise _Malformed("bad-document", place, message)
+    return literal
+
+
+@lru_cache(maxsize=16_384)
+def _known_literal(text: str) -> Node | None:
+    """Return the one node of a literal, which families share; None where it is not normalized."""
+    keys = literal_keys(text)
+    if "".join(keys) != text:
+        return None
     return Literal(keys) if keys else sequence()
 
 
@@ -286,8 +296,15 @@ def _texts(values: Json, place: str, what: str) -> tuple[str, ...]:
         raise _Malformed("bad-document", place, f"{what} lists its values")
     _limit(values, place)
     texts = tuple(value for value in values if isinstance(value, str))
-    if len(texts) < len(values) or any(not text or normalize(text) != text for text in texts):
+    found = _known_texts(texts)
+    if len(texts) < len(values) or found is None:
         raise _Malformed("bad-document", place, f"{what} has a value that is not normalized text")
     if len({*texts}) < len(texts):
         raise _Malformed("bad-document", place, f"{what} lists a value twice")
-    return texts
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _known_texts(texts: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the one list of these texts, which families share; None where one is no value."""
+    return texts if all(text and normalize(text) == text for text in texts) else None

@@ -14,18 +14,18 @@ decisions outside of it are told from decisions without an utterance by their ti
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from agents.differences import bytes_differ, outcomes_differ, shown_outcome
-from agents.history import closed_after, records, registry_at
+from agents.history import closed_after, registry_at
 from agents.matcher import State, decide, state_of
 from agents.ranges import EVERYTHING, TOPIC, AtTime, Range, offsets_of
 from agents.revisions import Revisions
 from artifacts.policy import DEFAULT
 from artifacts.registry import Registry
-from streams.codec import Undecodable, decode
-from streams.events import AnswerGiven, Event, MatchAbstained, Revision, UtteranceAsked
+from streams.codec import Undecodable, decode, encode
+from streams.events import AnswerGiven, MatchAbstained, Revision, UtteranceAsked
 from streams.scratch import Row, Scratch
 from streams.signing import Trust
 from streams.transports import Log, Record
@@ -39,6 +39,7 @@ _PAGE = 500
 _NO_UTTERANCE = "its utterance is not in the log, or no longer"
 
 Decision = AnswerGiven | MatchAbstained
+_DECISIONS = frozenset({("event", b"AnswerGiven"), ("event", b"MatchAbstained")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,37 +97,67 @@ async def replay(
     with contextlib.closing(Scratch()) as scratch:
         part = await _utterances(log, within, scratch)
         judge = _Judge(Revisions(log, trust), fixed)
-        found = records(log, ("matches", "fallbacks"), part.since)
+        found = log.scan(("matches", "fallbacks"), part.since)
         async with (
             contextlib.aclosing(judge.revisions),
             closed_after(found) as decisions,
             contextlib.aclosing(_paged(decisions)) as pages,
         ):
             async for page in pages:
-                for record, event, utterance in _joined(scratch, page):
-                    if utterance is not None:
-                        verdict = await judge.judged(record, event, utterance)
-                        yield Replayed(event.utterance_id, event.text, verdict)
-                    elif part.should_hold(record):
-                        yield Replayed(event.utterance_id, event.text, Unjudged(_NO_UTTERANCE))
+                async with contextlib.aclosing(_replayed(page, scratch, part, judge)) as replayed:
+                    async for one in replayed:
+                        yield one
                 if part.is_closed and not scratch.unused:
                     break
         for asked in map(UtteranceAsked.model_validate_json, scratch.left()):
             yield Replayed(asked.utterance_id, asked.text, Waiting())
 
 
-async def _paged(
-    found: AsyncIterator[tuple[Record, Event]],
-) -> AsyncGenerator[list[tuple[Record, Decision]], None]:
-    """Yield the decisions, some at a time."""
-    page: list[tuple[Record, Decision]] = []
-    async for record, event in found:
-        if isinstance(event, AnswerGiven | MatchAbstained):
-            page.append((record, event))
+async def _paged(found: AsyncIterator[Record]) -> AsyncGenerator[list[Record], None]:
+    """Yield the records that say they are decisions, some at a time."""
+    page: list[Record] = []
+    async for record in found:
+        if not _DECISIONS.isdisjoint(record.headers):
+            page.append(record)
             if len(page) == _PAGE:
                 yield page
                 page = []
     yield page
+
+
+async def _replayed(
+    page: Sequence[Record], scratch: Scratch, part: "_Part", judge: "_Judge"
+) -> AsyncGenerator[Replayed, None]:
+    """Yield what became of the decisions of a page.
+
+    Nearly all have one utterance and are repeated to the byte by the registry that has decided the
+    one before; such a record need not even be decoded.
+    """
+    rows = scratch.rows([_subject(record) for record in page])
+    taken: list[Row] = []
+    for record in page:
+        found = rows.get(_subject(record), [])
+        if len(found) == 1 and not found[0].used:
+            row, utterance = _parsed(found[0])
+            if judge.is_repeated(record, utterance):
+                row.used = True
+                taken.append(row)
+                yield Replayed(utterance.utterance_id, utterance.text, Identical())
+                continue
+        event = decode(record)
+        if not isinstance(event, AnswerGiven | MatchAbstained):
+            continue
+        fitting = _fitting(found, event)
+        if fitting is None:
+            if part.should_hold(record):
+                yield Replayed(event.utterance_id, event.text, Unjudged(_NO_UTTERANCE))
+            continue
+        row, utterance = fitting
+        if not row.used:
+            row.used = True  # for the next decision of this page
+            taken.append(row)
+        yield Replayed(event.utterance_id, event.text, await judge.judged(record, event, utterance))
+    scratch.mark(taken)
 
 
 async def _registry(log: Log, trust: Trust, ordinal: int) -> Registry:
@@ -174,7 +205,7 @@ async def _utterances(log: Log, within: Range, scratch: Scratch) -> _Part:
                 event = decode(record)
                 if not isinstance(event, Undecodable):
                     assert isinstance(event, UtteranceAsked)
-                    page.append((_key(event), record.value))
+                    page.append((event.utterance_id.encode(), record.value))
                     time = record.timestamp
                     earliest = time if earliest is None else min(earliest, time)
                     if len(page) == _PAGE:
@@ -187,39 +218,23 @@ async def _utterances(log: Log, within: Range, scratch: Scratch) -> _Part:
     return _Part(since, within.end is not None, cut, ends, within.partition)
 
 
-def _key(event: UtteranceAsked | Decision) -> bytes:
-    return f"{len(event.tenant)}|{event.tenant}{event.utterance_id}".encode()
+def _subject(record: Record) -> bytes:
+    """Return the utterance's id, which every record about one has among its headers."""
+    return next((value for name, value in record.headers if name == "utterance"), b"")
 
 
-def _joined(
-    scratch: Scratch, page: Sequence[tuple[Record, Decision]]
-) -> list[tuple[Record, Decision, UtteranceAsked | None]]:
-    """Return each decision with the utterance that was decided, as far as there is one.
+def _fitting(rows: Sequence[Row], decision: Decision) -> tuple[Row, UtteranceAsked] | None:
+    """Return the utterance that was decided, as far as there is one.
 
     Of several with one id it is the one with the decision's text; first those nobody has taken.
     """
-    rows = scratch.rows([_key(event) for _, event in page])
-    taken: list[Row] = []
-    joined: list[tuple[Record, Decision, UtteranceAsked | None]] = []
-    for record, event in page:
-        found = rows.get(_key(event))
-        if not found:
-            joined.append((record, event, None))
-            continue
-        row, utterance = next(_fitting(found, event), None) or _parsed(found[0])
-        if not row.used:
-            row.used = True  # for the next decision of this page
-            taken.append(row)
-        joined.append((record, event, utterance))
-    scratch.mark(taken)
-    return joined
-
-
-def _fitting(rows: list[Row], decision: Decision) -> Iterator[tuple[Row, UtteranceAsked]]:
-    """Yield the rows with the decision's text; those first that nobody has taken."""
-    for row, utterance in map(_parsed, sorted(rows, key=lambda row: row.used)):
-        if utterance.text == decision.text:
-            yield row, utterance
+    utterances = [
+        (row, utterance)
+        for row, utterance in map(_parsed, sorted(rows, key=lambda row: row.used))
+        if utterance.tenant == decision.tenant
+    ]
+    same_text = (each for each in utterances if each[1].text == decision.text)
+    return next(same_text, utterances[0] if utterances else None)
 
 
 def _parsed(row: Row) -> tuple[Row, UtteranceAsked]:
@@ -245,6 +260,16 @@ class _Judge:
         event = decide(self.state, utterance)[1][0]
         assert isinstance(event, AnswerGiven | MatchAbstained)
         return event
+
+    def is_repeated(self, record: Record, utterance: UtteranceAsked) -> bool:
+        """Whether the registry that has decided last makes the very record of the utterance.
+
+        Its bytes name the revision, the tenant and the text: nothing else can be meant.
+        """
+        if self.fixed is not None:
+            return False
+        again = self.decided(self.state.registry, utterance)
+        return encode(again, timestamp=record.timestamp).value == record.value
 
     async def judged(self, record: Record, event: Decision, utterance: UtteranceAsked) -> Verdict:
         if self.fixed is not None:

@@ -7,6 +7,7 @@ position, and the node goes on; so does a record that leads to an event too larg
 beside whatever else follows from it, and one at which the node fails.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -26,6 +27,8 @@ Clock = Callable[[], int]
 Decode = Callable[[Record], Event | Undecodable]
 
 _READ_AHEAD = 1000
+_AT_A_TIME = 100
+"""Records that are folded before whoever wants to stop or to know how we are has a turn."""
 _REMEMBERED = 4096
 
 
@@ -94,8 +97,10 @@ async def fold(running: Running) -> Sequence[Event]:
     assert isinstance(node, Decider)
     said: list[Event] = []
     while records := await reader.read(_READ_AHEAD):
-        for record in records:
+        for number, record in enumerate(records, 1):
             said += _refold(running, node, record)
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
     if said:
         running.sensor.folded(node.name, said)
     return said
@@ -111,9 +116,13 @@ async def keep_up(running: Running) -> None:
 async def _rebuild(running: Running, node: Decider, transport: Transport) -> None:
     """Fold what the group has read before; its outputs lie in the log already."""
     positions = await transport.positions(node.name)
+    number = 0
     async for record in transport.scan(node.reads):
         if record.offset < positions.get((record.topic, record.partition), 0):
             _refold(running, node, record)
+            number += 1
+            if number % _AT_A_TIME == 0:
+                await asyncio.sleep(0)
 
 
 def _refold(running: Running, node: Decider, record: Record) -> Sequence[Event]:

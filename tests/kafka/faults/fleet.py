@@ -50,8 +50,12 @@ class Member:
 
     async def ended(self, limit_s: float = END_LIMIT_S) -> int:
         """Wait for its end; return the exit status, negative for a signal."""
-        async with asyncio.timeout(limit_s):
-            return await self.process.wait()
+        try:
+            async with asyncio.timeout(limit_s):
+                return await self.process.wait()
+        except TimeoutError:
+            said = self.said.read_text()[-3000:]
+            raise AssertionError(f"{self.agent} has not ended in {limit_s} s: {said}") from None
 
 
 @dataclass

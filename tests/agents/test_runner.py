@@ -1,5 +1,6 @@
 """The runner: bad records are rejected with their place, headers travel, restarts go unseen."""
 
+import asyncio
 import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -327,3 +328,24 @@ async def test_a_restart_after_any_step_leaves_the_same_log(tmp_path: Path) -> N
         found, positions = await run.records()
         assert run.restarts > 10
         assert (found, positions) == expected
+
+
+async def test_a_long_rebuild_gives_others_their_turn(log: EmbeddedLog) -> None:
+    """A stop is heard, and health is told, while what was read before is folded."""
+
+    def decide(state: int, event: Event) -> tuple[int, Sequence[Event]]:
+        return state + 1, ()
+
+    node = replace(matcher(0.0), folds=(), initial=0, decide=decide, is_rebuilt=True)
+    await put(log, *(asked(f"text {n}", f"u{n}") for n in range(1000)))
+    [first] = await running(log, node)
+    while await step(first):
+        pass
+    turns = 0
+    rebuilding = asyncio.create_task(running(log, node))
+    while not rebuilding.done():
+        turns += 1
+        await asyncio.sleep(0)
+    [again] = rebuilding.result()
+    assert again.state == first.state == 1000
+    assert turns >= 10

@@ -116,12 +116,11 @@ async def run_process(
     """
     spare_the_collector()  # the families that are loaded now stay
     running = await _unless(stopping, _started(nodes, log, sensor))
-    if running is None:
-        return  # a standby that was never needed
-    async with observing(vitals, running), beside():
-        loops = [asyncio.create_task(_loop(each, stopping, window)) for each in running]
-        loops.append(asyncio.create_task(_watch(vitals, stopping)))
-        await _all(loops, stopping)
+    if running is not None:  # else told to stop as a standby, or in the middle of its start
+        async with observing(vitals, running), beside():
+            loops = [asyncio.create_task(_loop(each, stopping, window)) for each in running]
+            loops.append(asyncio.create_task(_watch(vitals, stopping)))
+            await _all(loops, stopping)
     with contextlib.suppress(TimeoutError):  # a cluster that does not answer is left anyway
         async with asyncio.timeout(CLOSE_SECONDS):
             await log.close()

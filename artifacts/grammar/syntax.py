@@ -12,7 +12,7 @@ of every span that a part may have, and their automata are products; around a wh
 one more automaton that is asked about the same text. The types say so: no node holds a Restricted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from artifacts.grammar.lexer import TokenClass, literal_keys
@@ -258,6 +258,21 @@ def phrase_conflicts(grammar: Grammar) -> tuple[str, ...]:
     """Return the names that two different phrases of a grammar have."""
     names = [phrase.name for phrase in phrases(grammar)]
     return tuple(sorted({name for name in names if names.count(name) > 1}))
+
+
+def replaced(node: Node, by: Mapping[Slot, Slot]) -> Node:
+    """Return the tree with slots replaced wherever they occur."""
+    match node:
+        case Slot():
+            return by.get(node, node)
+        case Sequence(parts):
+            return sequence(*(replaced(part, by) for part in parts))
+        case Alternatives(options):
+            return alternatives(*(replaced(option, by) for option in options))
+        case Repeat(part, low, high):
+            return Repeat(replaced(part, by), low, high)
+        case _:
+            return node
 
 
 def required_keys(node: Grammar) -> frozenset[str]:

@@ -12,16 +12,12 @@ from artifacts.compiler import Given, answer_of
 from artifacts.grammar.lexer import normalize
 from artifacts.grammar.nfa import Bindings
 from artifacts.grammar.syntax import (
-    Alternatives,
     Grammar,
-    Node,
-    Repeat,
     Restricted,
     Slot,
-    alternatives,
-    sequence,
+    replaced,
+    slots,
 )
-from artifacts.grammar.syntax import Sequence as Concatenation
 from artifacts.grammar.textform import print_grammar
 from artifacts.program.jsonform import argument_to_json, program_to_json
 from artifacts.program.program import (
@@ -77,21 +73,7 @@ def _bindings(artifact: Artifact, text: str) -> Bindings | None:
 def _with_slot(grammar: Grammar, slot: Slot) -> Grammar:
     if isinstance(grammar, Restricted):
         return Restricted(_with_slot(grammar.part, slot), grammar.by, grammar.keep)
-    return _node_with_slot(grammar, slot)
-
-
-def _node_with_slot(node: Node, slot: Slot) -> Node:
-    match node:
-        case Slot(name):
-            return slot if name == slot.name else node
-        case Concatenation(parts):
-            return sequence(*(_node_with_slot(part, slot) for part in parts))
-        case Alternatives(options):
-            return alternatives(*(_node_with_slot(option, slot) for option in options))
-        case Repeat(part, low, high):
-            return Repeat(_node_with_slot(part, slot), low, high)
-        case _:
-            return node
+    return replaced(grammar, {old: slot for old in slots(grammar) if old.name == slot.name})
 
 
 def _spelled(document: Json, slot: str) -> Json:

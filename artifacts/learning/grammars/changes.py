@@ -1,7 +1,7 @@
 """Changes of one slot that exclude rejected texts: narrower kind, fewer values, excluded tokens."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -9,18 +9,13 @@ from artifacts.grammar.kinds import kind_of
 from artifacts.grammar.lexer import lex, literal_keys, normalize, token_class
 from artifacts.grammar.nfa import Bindings, readings
 from artifacts.grammar.syntax import (
-    Alternatives,
     Grammar,
-    Node,
-    Repeat,
     Restricted,
     Slot,
-    alternatives,
     core,
-    sequence,
+    replaced,
     slots,
 )
-from artifacts.grammar.syntax import Sequence as Concatenation
 from artifacts.learning.grammars.choice import holds, listed_kinds, text_bits
 from artifacts.learning.grammars.language import automaton, reads_text, share_taken
 
@@ -170,18 +165,3 @@ def changed(grammar: Grammar, changes: Sequence[Change]) -> Grammar:
         return Restricted(part, grammar.by, grammar.keep)
     by = {change.slot: change.by for change in changes}
     return replaced(grammar, by)
-
-
-def replaced(node: Node, by: Mapping[Slot, Slot]) -> Node:
-    """Return the tree with slots replaced wherever they occur."""
-    match node:
-        case Slot():
-            return by.get(node, node)
-        case Concatenation(parts):
-            return sequence(*(replaced(part, by) for part in parts))
-        case Alternatives(options):
-            return alternatives(*(replaced(option, by) for option in options))
-        case Repeat(part, low, high):
-            return Repeat(replaced(part, by), low, high)
-        case _:
-            return node

@@ -17,9 +17,17 @@ from dataclasses import dataclass, field, replace
 
 from artifacts.grammar.lexer import literal_keys
 from artifacts.grammar.nfa import GrammarTooLarge
-from artifacts.grammar.syntax import Literal, Node, Restricted, alternatives, sequence, slots
+from artifacts.grammar.syntax import (
+    Literal,
+    Node,
+    Restricted,
+    alternatives,
+    replaced,
+    sequence,
+    slots,
+)
 from artifacts.learning.grammars.alignment import Cells, Fixed, cells_of, merged
-from artifacts.learning.grammars.changes import combined, replaced, slot_changes
+from artifacts.learning.grammars.changes import combined, slot_changes
 from artifacts.learning.grammars.choice import choose, text_bits
 from artifacts.learning.grammars.language import reads_text
 from artifacts.learning.pieces import Piece, pieces_of

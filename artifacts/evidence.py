@@ -9,7 +9,7 @@ candidate would have done, audits say how the served answers did.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from immutables import Map
 
@@ -63,6 +63,10 @@ class Comparison:
     values: Mapping[str, str]
 
 
+Binding = tuple[tuple[str, str], ...]
+"""The spellings bound to the slots of a text, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What the atoms of one version add up to since it entered shadow.
@@ -74,7 +78,7 @@ class Tally:
     agreements: int = 0
     disagreements: int = 0
     distinct: Map[str, frozenset[str]] = field(default_factory=Map)
-    bindings: frozenset[tuple[tuple[str, str], ...]] = frozenset()
+    bindings: Map[Binding, float] = field(default_factory=Map)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +89,37 @@ class Sampled:
     errors: int = 0
 
 
+class Counted(NamedTuple):
+    """What the atoms of one sample, target and stratum come to; a disagreement earns nothing."""
+
+    agreed: bool
+    since: int
+    bits: float
+    binding: Binding
+
+
+def _joined(a: Counted, b: Counted) -> Counted:
+    """Return what two atoms of one sample come to, whichever came first.
+
+    A sample that disagreed once is a disagreement, of the last time that the version was in shadow;
+    one that always agreed is an agreement of the first time. This is a semilattice: commutative,
+    associative, idempotent.
+    """
+    if a.agreed != b.agreed:
+        return b if a.agreed else a
+    return min(a, b) if a.agreed else max(a, b)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Tallies by (digest, since), samples by (digest, stratum), and the atoms already counted."""
+    """Tallies by (digest, since), samples by (digest, stratum), and the atoms already counted.
+
+    Atoms are kept by digest, and then by sample, target and stratum.
+    """
 
     tallies: Map[tuple[str, int], Tally] = field(default_factory=Map)
     sampled: Map[tuple[str, str], Sampled] = field(default_factory=Map)
-    atoms: Map[str, None] = field(default_factory=Map)
+    atoms: Map[str, Map[str, Counted]] = field(default_factory=Map)
 
     def tally(self, digest: str, since: int) -> Tally:
         """Return what counts for a version that entered shadow at `since`."""
@@ -102,41 +130,90 @@ _NOTHING = Tally()
 
 
 def fold(evidence: Evidence, atom: Comparison) -> Evidence:
-    """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter."""
-    sample = f"{atom.sample_id}|{atom.digest}|{atom.target}|{atom.stratum}"
-    if sample in evidence.atoms:
+    """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter.
+
+    That holds for late and for contradictory ones, too (see `_joined`); only which bindings and
+    values count beyond the most that a tally holds depends on the order.
+    """
+    atoms = evidence.atoms.get(atom.digest, _NO_ATOMS)
+    name = f"{atom.sample_id}|{atom.target}|{atom.stratum}"
+    before, counted = atoms.get(name), _counted(atom)
+    after = counted if before is None else _joined(before, counted)
+    if after == before:
         return evidence
-    key = (atom.digest, atom.since)
+    atoms = atoms.set(name, after)
+    tallies = evidence.tallies
+    if before is None:
+        key = (atom.digest, after.since)
+        tallies = tallies.set(key, _added(tallies.get(key, _NOTHING), after))
+    else:
+        for since in {before.since, after.since}:
+            tallies = _set(tallies, (atom.digest, since), _tally(atoms, since))
     stratum = (atom.digest, atom.stratum)
     sampled = evidence.sampled.get(stratum, Sampled())
+    samples = sampled.samples + (before is None)
+    errors = sampled.errors + (not after.agreed) - (before is not None and not before.agreed)
     return Evidence(
-        evidence.tallies.set(key, _added(evidence.tallies.get(key, _NOTHING), atom)),
-        evidence.sampled.set(
-            stratum, Sampled(sampled.samples + 1, sampled.errors + (not atom.agreed))
-        ),
-        evidence.atoms.set(sample, None),
+        tallies,
+        evidence.sampled.set(stratum, Sampled(samples, errors)),
+        evidence.atoms.set(atom.digest, atoms),
     )
 
 
-def _added(tally: Tally, atom: Comparison) -> Tally:
+_NO_ATOMS: Map[str, Counted] = Map()
+
+
+def _counted(atom: Comparison) -> Counted:
     if not atom.agreed:
+        return Counted(False, atom.since, 0.0, ())
+    return Counted(True, atom.since, atom.bits, tuple(sorted(atom.values.items())))
+
+
+def _tally(atoms: Map[str, Counted], since: int) -> Tally:
+    """Return the tally of a version from all its atoms: where one of them has turned out otherwise,
+    which is rare.
+    """
+    tally = _NOTHING
+    for name in sorted(atoms):
+        if atoms[name].since == since:
+            tally = _added(tally, atoms[name])
+    return tally
+
+
+def _set(
+    tallies: Map[tuple[str, int], Tally], key: tuple[str, int], tally: Tally
+) -> Map[tuple[str, int], Tally]:
+    if tally != _NOTHING:
+        return tallies.set(key, tally)
+    return tallies.delete(key) if key in tallies else tallies
+
+
+def _added(tally: Tally, counted: Counted) -> Tally:
+    if not counted.agreed:
         return replace(tally, disagreements=tally.disagreements + 1)
-    key = tuple(sorted(atom.values.items()))
-    if key and (key in tally.bindings or len(tally.bindings) >= _MAX_BINDINGS):
+    binding, bits = counted.binding, counted.bits
+    if not binding:
+        return replace(tally, bits=tally.bits + bits, agreements=tally.agreements + 1)
+    known = tally.bindings.get(binding)
+    if known is not None:  # one binding, one answer: that its bits differ is rare
+        if bits >= known:
+            return tally
+        return replace(
+            tally, bits=tally.bits + bits - known, bindings=tally.bindings.set(binding, bits)
+        )
+    if len(tally.bindings) >= _MAX_BINDINGS:
         return tally
     return Tally(
-        tally.bits + atom.bits,
+        tally.bits + bits,
         tally.agreements + 1,
         tally.disagreements,
-        _with_values(tally.distinct, atom.values),
-        tally.bindings | {key} if key else tally.bindings,
+        _with_values(tally.distinct, binding),
+        tally.bindings.set(binding, bits),
     )
 
 
-def _with_values(
-    distinct: Map[str, frozenset[str]], values: Mapping[str, str]
-) -> Map[str, frozenset[str]]:
-    for slot, value in values.items():
+def _with_values(distinct: Map[str, frozenset[str]], binding: Binding) -> Map[str, frozenset[str]]:
+    for slot, value in binding:
         seen = distinct.get(slot, frozenset())
         if value not in seen and len(seen) < _MAX_VALUES:
             distinct = distinct.set(slot, seen | {value})

@@ -29,7 +29,7 @@ def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str
             "errors": sampled.errors,
             "error_bound_95": anytime_upper(sampled.errors, sampled.samples),
         }
-        for stratum in ("replay", "shadow", "audit")
+        for stratum in ("replay", "phi", "shadow", "audit")
         if (sampled := evidence.sampled.get((digest, stratum))) is not None
     }
     return {

@@ -62,7 +62,7 @@ TABLE: tuple[Metric, ...] = (
     Metric("kappa_refused_versions_total", "counter", ("node",), "change sets",
            "Change sets that a node has refused to fold, starts included."),
     Metric("kappa_teacher_calls_total", "counter", ("teacher", "outcome"), "calls",
-           "Recorded replies of a teacher: completed, refused, audited, recalled."),
+           "Recorded replies of a teacher: completed, refused, audited, recalled, probed."),
     Metric("kappa_teacher_tokens_total", "counter", ("teacher",), "tokens",
            "Tokens that a teacher has counted."),
     Metric("kappa_teacher_price_total", "counter", ("teacher",), "dollars",
@@ -185,6 +185,8 @@ _CALLS = MappingProxyType(
         b"AuditAnswered": "audited",
         b"AuditRefused": "refused",
         b"RecallAnswered": "recalled",
+        b"ProbeAnswered": "probed",
+        b"ProbeRefused": "refused",
     }
 )
 _REASONS = frozenset(get_args(AbstainReason))

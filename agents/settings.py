@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     window: int = Field(64, ge=1, le=10_000, description="Questions to the teacher at once.")
     max_risk: float = Field(0.01, gt=0, lt=1, description="Ceiling of the expected risk.")
     audit_rate: float = Field(0.03, ge=0, le=1, description="Share of answers that are audited.")
+    repeat_rate: float = Field(
+        0.01, ge=0, le=1, description="Share of completions that the teacher is asked once more."
+    )
     policy: dict[str, dict[str, bool | int | float]] = Field(
         {},
         description="JSON: tenant to {threshold: value}; what it does not set is as for all.",
@@ -241,7 +244,8 @@ class Settings(BaseSettings):
 
     def policies(self) -> Policies:
         """Return the policy of each tenant."""
-        default = overridden(DEFAULT, {"max_risk": self.max_risk, "audit_rate": self.audit_rate})
+        given = {name: getattr(self, name) for name in ("max_risk", "audit_rate", "repeat_rate")}
+        default = overridden(DEFAULT, given)
         own: dict[str, Policy] = {}
         for tenant, given in self.policy.items():
             try:

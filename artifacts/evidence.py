@@ -273,8 +273,11 @@ def shortfall(tally: Tally, claim: Claim, policy: Policy) -> str | None:
     return None if first is None else str(first)
 
 
-def _log_e(errors: int, samples: int, rate: float) -> float:
-    """Return the log of the evidence against "the error rate is at least `rate`"."""
+def log_e(errors: int, samples: int, rate: float) -> float:
+    """Return the log of the evidence [E] against "the error rate is at least `rate`".
+
+    E is an e-value whenever one looks: where the rate is that high its expectation is at most 1.
+    """
     survival = -math.log1p(-rate)
     terms = [
         math.log((1 - _ZERO_ERROR_SHARE) / len(_BETS))
@@ -297,11 +300,11 @@ def anytime_upper(errors: int, samples: int, delta: float = 0.05) -> float:
     (0.009, 1.0)
     """
     low, high, threshold = 0.0, 1 - 1e-12, math.log(1 / delta)
-    if samples == 0 or _log_e(errors, samples, high) < threshold:
+    if samples == 0 or log_e(errors, samples, high) < threshold:
         return 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        if middle > 0 and _log_e(errors, samples, middle) >= threshold:
+        if middle > 0 and log_e(errors, samples, middle) >= threshold:
             high = middle
         else:
             low = middle

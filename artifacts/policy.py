@@ -65,6 +65,22 @@ class Policy:
         1.0,
         "Of the answers served so many are audited: what certified_risk and quarantine rest on.",
     )
+    repeat_rate: float = _threshold(
+        0.0,
+        "share",
+        0.0,
+        1.0,
+        "Of the teacher's completions so many are asked a second time: does it agree with itself? "
+        "None in a simulation, whose protocol forbids it; services ask one in a hundred.",
+    )
+    phi_samples: int = _threshold(
+        0,
+        "texts",
+        0,
+        1_000,
+        "Rendered by φ from values drawn over all that a new version reads, and asked of the "
+        "teacher when it first enters shadow. Each is a call of the teacher.",
+    )
     canary_share: float = _threshold(
         0.0,
         "share",

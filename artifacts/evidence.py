@@ -96,6 +96,8 @@ class Counted(NamedTuple):
     since: int
     bits: float
     binding: Binding
+    target: str
+    stratum: str
 
 
 def _joined(a: Counted, b: Counted) -> Counted:
@@ -112,13 +114,13 @@ def _joined(a: Counted, b: Counted) -> Counted:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Tallies by (digest, since), samples by (digest, stratum), and the atoms already counted.
+    """Tallies by (digest, since), samples by (digest, target, stratum), and what was counted.
 
     Atoms are kept by digest, and then by sample, target and stratum.
     """
 
     tallies: Map[tuple[str, int], Tally] = field(default_factory=Map)
-    sampled: Map[tuple[str, str], Sampled] = field(default_factory=Map)
+    sampled: Map[tuple[str, str, str], Sampled] = field(default_factory=Map)
     atoms: Map[str, Map[str, Counted]] = field(default_factory=Map)
 
     def tally(self, digest: str, since: int) -> Tally:
@@ -149,24 +151,30 @@ def fold(evidence: Evidence, atom: Comparison) -> Evidence:
     else:
         for since in {before.since, after.since}:
             tallies = _set(tallies, (atom.digest, since), _tally(atoms, since))
-    stratum = (atom.digest, atom.stratum)
-    sampled = evidence.sampled.get(stratum, Sampled())
-    samples = sampled.samples + (before is None)
-    errors = sampled.errors + (not after.agreed) - (before is not None and not before.agreed)
     return Evidence(
         tallies,
-        evidence.sampled.set(stratum, Sampled(samples, errors)),
+        _sampled(evidence.sampled, atom.digest, before, after),
         evidence.atoms.set(atom.digest, atoms),
     )
+
+
+def _sampled(
+    sampled: Map[tuple[str, str, str], Sampled], digest: str, before: Counted | None, after: Counted
+) -> Map[tuple[str, str, str], Sampled]:
+    """Return the samples with one that is new, or has turned out otherwise."""
+    key = (digest, after.target, after.stratum)
+    known = sampled.get(key, Sampled())
+    errors = known.errors + (not after.agreed) - (before is not None and not before.agreed)
+    return sampled.set(key, Sampled(known.samples + (before is None), errors))
 
 
 _NO_ATOMS: Map[str, Counted] = Map()
 
 
 def _counted(atom: Comparison) -> Counted:
-    if not atom.agreed:
-        return Counted(False, atom.since, 0.0, ())
-    return Counted(True, atom.since, atom.bits, tuple(sorted(atom.values.items())))
+    binding = tuple(sorted(atom.values.items())) if atom.agreed else ()
+    bits = atom.bits if atom.agreed else 0.0
+    return Counted(atom.agreed, atom.since, bits, binding, atom.target, atom.stratum)
 
 
 def _tally(atoms: Map[str, Counted], since: int) -> Tally:

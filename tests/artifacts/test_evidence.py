@@ -114,18 +114,20 @@ def test_a_disagreement_earns_nothing() -> None:
     assert (tally.bits, tally.agreements, tally.disagreements) == (10.0, 1, 1)
 
 
-def test_versions_returns_and_strata_are_kept_apart() -> None:
+def test_versions_returns_targets_and_strata_are_kept_apart() -> None:
     evidence = folded(
         atom("a"),
         atom("b", agreed=False),
         atom("a", stratum="audit", agreed=False),
+        atom("a", target="truth"),
         atom("a", digest="e"),
         atom("c", since=9),
     )
     assert dict(evidence.sampled) == {
-        ("d", "shadow"): Sampled(3, 1),
-        ("d", "audit"): Sampled(1, 1),
-        ("e", "shadow"): Sampled(1, 0),
+        ("d", "teacher", "shadow"): Sampled(3, 1),
+        ("d", "truth", "shadow"): Sampled(1, 0),
+        ("d", "teacher", "audit"): Sampled(1, 1),
+        ("e", "teacher", "shadow"): Sampled(1, 0),
     }
     assert evidence.tally("d", 9).disagreements == 0
     assert evidence.tally("d", 1).disagreements == 2
@@ -157,7 +159,7 @@ def test_a_sample_counts_once_and_as_a_disagreement_if_it_ever_was_one(name: str
     assert all(len(t.distinct.get("n", ())) == t.agreements for t in tallies.values())
     samples = {sample for sample, _, _ in rows}
     errors = {sample for sample, agreed, _ in rows if not agreed}
-    assert evidence.sampled["d", "shadow"] == Sampled(len(samples), len(errors))
+    assert evidence.sampled["d", "teacher", "shadow"] == Sampled(len(samples), len(errors))
 
 
 ATOMS = st.lists(
@@ -195,7 +197,7 @@ def test_folding_twice_or_in_another_order_changes_nothing() -> None:
             verdicts.setdefault((one.sample_id, one.stratum), set()).add(one.agreed)
         for stratum in ("shadow", "audit"):
             of_stratum = [agreed for (_, where), agreed in verdicts.items() if where == stratum]
-            counted = evidence.sampled.get(("d", stratum), Sampled())
+            counted = evidence.sampled.get(("d", "teacher", stratum), Sampled())
             assert counted == Sampled(len(of_stratum), sum(False in each for each in of_stratum))
         seen["same order" if shuffled[: len(atoms)] == atoms else "another order"] += 1
         seen["repeats"] += len({value for _, value, *_ in rows}) < len(rows)

@@ -67,6 +67,10 @@ Binding = tuple[tuple[str, str], ...]
 """The spellings bound to the slots of a text, by name."""
 
 
+_BEYOND: Binding = (("", ""),)
+"""Stands for one that is beyond the most that a tally holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What the atoms of one version add up to since it entered shadow.
@@ -147,7 +151,11 @@ def fold(evidence: Evidence, atom: Comparison) -> Evidence:
     tallies = evidence.tallies
     if before is None:
         key = (atom.digest, after.since)
-        tallies = tallies.set(key, _added(tallies.get(key, _NOTHING), after))
+        tally = tallies.get(key, _NOTHING)
+        added = _added(tally, after)
+        if added is tally and after.binding not in tally.bindings:
+            atoms = atoms.set(name, after._replace(binding=_BEYOND))  # it is long
+        tallies = tallies.set(key, added)
     else:
         for since in {before.since, after.since}:
             tallies = _set(tallies, (atom.digest, since), _tally(atoms, since))
@@ -209,7 +217,7 @@ def _added(tally: Tally, counted: Counted) -> Tally:
         return replace(
             tally, bits=tally.bits + bits - known, bindings=tally.bindings.set(binding, bits)
         )
-    if len(tally.bindings) >= _MAX_BINDINGS:
+    if binding == _BEYOND or len(tally.bindings) >= _MAX_BINDINGS:
         return tally
     return Tally(
         tally.bits + bits,

@@ -162,6 +162,14 @@ def test_a_sample_counts_once_and_as_a_disagreement_if_it_ever_was_one(name: str
     assert evidence.sampled["d", "teacher", "shadow"] == Sampled(len(samples), len(errors))
 
 
+def test_beyond_the_most_bindings_samples_still_count_once() -> None:
+    atoms = [atom(f"s{n}", values={"n": f"{n}"}) for n in range(300)]
+    evidence = folded(*atoms, *atoms, atom("s299", agreed=False, values={"n": "299"}))
+    tally = evidence.tally("d", 1)
+    assert evidence.sampled["d", "teacher", "shadow"] == Sampled(300, 1)
+    assert (tally.agreements, tally.disagreements, tally.bits) == (256, 1, 2560.0)
+
+
 ATOMS = st.lists(
     st.tuples(
         st.sampled_from("abcd"),

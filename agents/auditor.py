@@ -131,7 +131,7 @@ def _shadow_comparisons(state: State, event: CompletionGiven) -> Sequence[Event]
 def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
     entry = state.registry.entry_for(event.tenant, event.family, event.version)
     tokens = lex(event.text)
-    if entry is None or not isinstance(tokens, Tokens):
+    if entry is None or entry.artifact.digest != event.digest or not isinstance(tokens, Tokens):
         return ()
     given = answer_of_tokens(entry.artifact, tokens)
     if not isinstance(given, Given):

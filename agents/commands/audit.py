@@ -137,6 +137,8 @@ def _show_certificates(document: Mapping[str, Any]) -> None:
         said.append(f"{row['tenant']}: {sentence(row, document)}")
     for version, said in lines.items():
         click.echo("\n  ".join((version, *said)))
+    if lines:
+        click.echo("what is said of a version holds while traffic and teacher stay what they are")
 
 
 def _show_below(

@@ -89,6 +89,18 @@ def test_the_command_reads_off_the_log_what_the_simulation_reports(tmp_path: Pat
     assert sum(version["answered"] for version in document["versions"]) == fleet["answered"]
     status, said, _ = kappa("audit", "--data", tmp_path / "data", "--audit-rate", "0.2")
     assert "of the answers so far differ from the teacher's (95 %, anytime-valid; " in said
+    assert "\n  error vs teacher on live traffic ≤ " in said
+    assert "(certified_risk, audit martingale, δ = 0.05, " in said
+    strata = {row["stratum"] for row in document["certificates"]}
+    assert strata >= {"audit", "shadow"} and "rejected" not in strata
+    arguments = ("audit", "--data", tmp_path / "data", "--below", "0.5", "--json")
+    status, said, _ = kappa(*arguments, "--stratum", "shadow")
+    below = json.loads(said)
+    assert status == 0
+    assert (below["stratum"], below["false_discovery_rate"]) == ("shadow", 0.05)
+    assert all(row["error_bound"] < 0.5 for row in below["versions"])
+    _, said, _ = kappa(*arguments[:-1])
+    assert "versions: error vs teacher on live traffic below 50 %; of such a list" in said
 
 
 REFUSALS = [

@@ -1,6 +1,8 @@
 """Self-noise and φ: what a teacher says twice, and what it is asked on purpose."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +34,7 @@ from streams.events import (
 )
 from streams.signing import ANYONE
 from streams.transports.embedded import EmbeddedLog
+from tests.agents.simulations import helpdesk, kappa, simulated
 from tests.agents.worlds import (
     TENANT,
     asked,
@@ -281,3 +284,19 @@ async def test_probes_run_through_the_pipeline_and_are_calls_of_the_ledger() -> 
     assert document["calls"]["saved"] <= -8
     (family,) = [row for row in document["families"] if row["family"] == "m"]
     assert (family["probes"], family["upkeep"]["calls"]) == (6, 6)
+
+
+@pytest.mark.slow
+def test_a_simulation_reveals_nothing_to_probes(tmp_path: Path) -> None:
+    """The teacher's seat refuses them: decisions are the same, and so is what was asked."""
+    plain = simulated(tmp_path / "plain", helpdesk(150))
+    probing = simulated(
+        tmp_path / "probing", helpdesk(150), "--threshold", "repeat_rate=1",
+        "--threshold", "phi_samples=3", "--data", tmp_path / "data",
+    )  # fmt: skip
+    assert probing.decisions == plain.decisions
+    assert probing.report["teacher_calls"] == plain.report["teacher_calls"]
+    status, out, _ = kappa("ledger", "--data", tmp_path / "data", "--json")
+    probes = json.loads(out)["spent"]["probes"]
+    assert status == 0
+    assert probes["calls"] == probes["refused"] > 100

@@ -84,7 +84,7 @@ def ngrams(text: str) -> frozenset[str]:
     """Return the character n-grams, n from 3 to 5, with a space at either end.
 
     >>> sorted(ngrams("At 5"))
-    [' at', ' at ', ' at 5', ' 5 ', 'at ', 'at 5', 'at 5 ', 't 5', 't 5 ']
+    [' 5 ', ' at', ' at ', ' at 5', 'at ', 'at 5', 'at 5 ', 't 5', 't 5 ']
     """
     shown = f" {' '.join(text.lower().split())} "
     return frozenset(

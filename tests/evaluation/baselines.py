@@ -135,7 +135,8 @@ class Characters:
         for held in sorted({held for each in self._first(index) for held in self.under[each]}):
             other = self.full[held]
             most = min(size, len(other))
-            if most * most * length <= overlap * overlap * len(other):
+            is_short = most * most * self._whole < self._part * size * len(other)
+            if is_short or most * most * length <= overlap * overlap * len(other):
                 continue
             common = len(mine & other)
             if common * common * self._whole < self._part * size * len(other):
@@ -200,7 +201,9 @@ def caches(method: str, texts: Sequence[str]) -> Iterator[tuple[float | None, Ca
             sets = rarest_first(texts)
             yield from ((threshold, Characters(sets, threshold)) for threshold in THRESHOLDS)
         case "sentences":
-            cosines = Cosines(sentences.embedded(texts))
+            distinct = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+            vectors = sentences.embedded(list(distinct))
+            cosines = Cosines(vectors[[distinct[text] for text in texts]])
             for threshold in THRESHOLDS:
                 yield threshold, Vectors(cosines, len(texts), threshold)
         case _:

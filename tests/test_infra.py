@@ -10,27 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
+from agents.metrics import TABLE
 from agents.settings import Settings
 
 INFRA = Path(__file__).parents[1] / "infra"
 AGENTS = ("matcher", "fallback", "distiller", "refiner", "auditor", "registrar", "console")
 # Names and labels of what the agents tell about themselves.
 METRICS = {
-    "kappa_records_total": {"node", "topic"},
-    "kappa_outcomes_total": {"outcome"},
-    "kappa_rejected_total": {"node", "reason"},
-    "kappa_batch_seconds_bucket": {"le"},
-    "kappa_lag": {"node", "topic", "partition"},
-    "kappa_registry_ordinal": set(),
-    "kappa_refused_versions_total": {"reason"},
-    "kappa_teacher_calls_total": {"teacher", "outcome"},
-    "kappa_teacher_tokens_total": set(),
-    "kappa_teacher_price_total": set(),
-    "kappa_certified_risk": {"tenant", "method", "delta"},
-    "kappa_audits": {"tenant"},
-    "kappa_audit_errors": {"tenant"},
-    "kappa_self_noise": {"tenant"},
-    "kappa_stalled": {"node"},
+    f"{metric.name}_bucket" if metric.kind == "histogram" else metric.name: {
+        *metric.labels,
+        *(("le",) if metric.kind == "histogram" else ()),
+    }
+    for metric in TABLE
 }
 # Of settings that other parts of the project bring.
 PLANNED = {"KAPPA_KAFKA", "KAPPA_OPENAI_BASE_URL", "KAPPA_OPENAI_MODEL", "KAPPA_OPENAI_API_KEY"}

@@ -67,7 +67,9 @@ def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:
     if not isinstance(tokens, Tokens):
         return (_abstained(state, asked, tokens),)
     limit = state.policies.of(asked.tenant).max_candidates
-    lookup = state.registry.lookup(asked.tenant, tokens, max_candidates=limit)
+    lookup = state.registry.lookup(
+        asked.tenant, tokens, max_candidates=limit, utterance_id=asked.utterance_id
+    )
     if lookup is MISS:  # most utterances, before any pattern is tried
         return (_abstained(state, asked, "miss"),)
     match lookup:

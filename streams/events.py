@@ -92,12 +92,16 @@ class SlotValue(Part):
 
 
 class Change(Part):
-    """One line of a change set: this family version has this stage from now on."""
+    """One line of a change set: this family version has this stage from now on.
+
+    `share` is that of its utterances which a canary answers; all of them where it is None.
+    """
 
     family: str
     version: int = Field(ge=1)
     digest: str
     stage: Stage
+    share: float | None = Field(default=None, gt=0, le=1)
 
 
 class Pair(Part):
@@ -288,6 +292,7 @@ class ComparisonMade(Event):
     Idempotent by (sample_id, digest, target, stratum). `since` is the ordinal at which the version
     had last entered shadow. `bits` is −log₂ P₀ of the answer under the
     baseline; `values` are the spellings bound to the slots, so that distinct values can be counted.
+    `stage` is the version's when it was compared; None in older logs.
     """
 
     sample_id: str
@@ -305,6 +310,7 @@ class ComparisonMade(Event):
     values: dict[str, str]
     text: str
     expected: JsonValue
+    stage: Stage | None = None
 
 
 # --- learning -------------------------------------------------------------------------------------

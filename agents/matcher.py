@@ -144,7 +144,8 @@ def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
         "hat": False,
     }
     given = trusted(AnswerGiven, fields, _ANSWER)
-    probability = state.audits.place(tenant, digest)
+    bindings, is_canary = found.reading.bindings, entry.stage == "canary"
+    probability = state.audits.place(tenant, digest, bindings, is_canary=is_canary)
     if not probability:
         return (given,)
     fields = {

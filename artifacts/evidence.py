@@ -76,10 +76,10 @@ class Tally:
     bits: float = 0.0
     agreements: int = 0
     disagreements: int = 0
-    canary: int = 0
-    clean: int = 0
     distinct: Map[str, frozenset[str]] = field(default_factory=Map)
     bindings: frozenset[tuple[tuple[str, str], ...]] = frozenset()
+    canary: int = 0
+    clean: int = 0
 
 
 @dataclass(frozen=True, slots=True)

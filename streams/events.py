@@ -23,6 +23,7 @@ AbstainReason = Literal[
 Stratum = Literal["replay", "phi", "shadow", "audit", "rejected"]
 Target = Literal["teacher", "truth", "judged"]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Part(BaseModel):
@@ -101,7 +102,7 @@ class Change(Part):
     version: int = Field(ge=1)
     digest: str
     stage: Stage
-    share: float | None = Field(default=None, gt=0, le=1)
+    share: Share | None = None
 
 
 class Pair(Part):

@@ -82,7 +82,9 @@ def test_matcher(row: Row, rate: float) -> None:
         assert first.answer == row.expected
         assert first.family == "m"
         audits = [event for event in made[1:] if isinstance(event, AuditAsked)]
-        first_of_version = Audits(policies_with(audit_rate=rate)).place("t", first.digest)
+        first_of_version = Audits(policies_with(audit_rate=rate)).place(
+            "t", first.digest, {}, is_canary=row.name == "canary-serves"
+        )
         assert [audit.probability for audit in audits] == ([first_of_version] if rate else [])
         assert len(made) == 1 + len(audits)
         for audit in audits:

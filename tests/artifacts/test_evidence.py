@@ -106,7 +106,7 @@ def test_repeats_of_one_binding_count_once() -> None:
 
 def test_repeats_of_a_text_without_slots_count_each() -> None:
     tally = folded(*(atom(str(sample), values={}, bits=2.0) for sample in range(3))).tally("d", 1)
-    assert tally == Tally(bits=6.0, agreements=3)
+    assert tally == Tally(bits=6.0, agreements=3, clean=3)
 
 
 def test_a_disagreement_earns_nothing() -> None:

@@ -28,6 +28,7 @@ class Change:
     version: int
     digest: str
     stage: StageName
+    share: float | None = None
 
 
 ON = constant("lamp on", "lamp on", "on")

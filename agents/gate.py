@@ -143,6 +143,8 @@ def _stages(proposal: Proposal) -> str | None:
         before = entry.stage if entry else None
         if not may_follow(before, change.stage):
             return f"{change.family}@{change.version}: {change.stage} may not follow {before}"
+        if change.share is not None and change.stage != "canary":
+            return f"{change.family}@{change.version}: {change.stage} has no share"
         if entry is None:
             if change.digest not in proposal.artifacts:
                 return f"{change.family}@{change.version}: no artifact {change.digest[:12]}"

@@ -47,6 +47,7 @@ def compared(
     given: Given,
     stratum: Stratum,
     target: Target = "teacher",
+    teacher: str | None = None,
 ) -> ComparisonMade:
     """Return the atom of one answer held against what the target said."""
     comparator = entry.artifact.comparator
@@ -67,4 +68,5 @@ def compared(
         text=text,
         expected=expected,
         stage=entry.stage,
+        teacher=teacher if target == "teacher" else None,
     )

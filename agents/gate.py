@@ -19,7 +19,7 @@ from artifacts.artifact import Artifact, load_artifact, stated_problems
 from artifacts.compiler import answered_counterexamples, answers_all, phi_problems
 from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens
-from artifacts.policy import Policies, Policy
+from artifacts.policy import EVERY_TENANT, Policies, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
 from artifacts.stages import STAGES, may_follow
 from streams.events import CheckMade, VersionProposed
@@ -29,9 +29,6 @@ LEARNERS = frozenset({"distiller", "refiner"})
 
 WAITS = "waits for approval"
 """Why an agent's promotion is refused where a person's is asked for."""
-
-EVERY_TENANT = "*"
-"""Stands for all of them where tenants are listed."""
 
 COMPILE = "compile"
 """The check without which no other can be made."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from agents.changes import PERSON
-from agents.gate import CHECKS, EVERY_TENANT
+from agents.gate import CHECKS
 from artifacts.artifact import Artifact, load_artifact
+from artifacts.policy import EVERY_TENANT
 from artifacts.registry import SHARED
 from artifacts.stages import STAGES
 from streams.events import ExpectationChecked, VersionChanged, VersionProposed, Window

@@ -4,7 +4,8 @@ CompletionGiven ─▶ one ComparisonMade for each version that reads the text  
 AuditAnswered   ─▶ one ComparisonMade for the version that served            (stratum audit; where
                    a reject is what caused the audit: rejected, which is no sample)
 what a teacher says again, probes ─▶ TeacherRepeated, ProbeAsked             (agents.probes)
-ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (live)
+ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (canary, where the tenant's
+                   policy gives canaries a share, and then live)
 """
 
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
-from agents.changes import promotion
+from agents.changes import canary, promotion
 from agents.comparisons import atom_of, claim_of, compared
 from agents.node import Decider
 from agents.probes import Heard, heard, phi_probes, probed, repeat_probes
@@ -44,7 +45,7 @@ from streams.signing import ANYONE, Trust
 @dataclass(frozen=True, slots=True)
 class State:
     """Registry, evidence, trusted corrections by (tenant, normalized text), the agreements at which
-    each version was last proposed, and what teachers said last.
+    each version was last proposed from each stage, and what teachers said last.
     """
 
     policies: Policies
@@ -53,7 +54,7 @@ class State:
     trust: Trust = ANYONE
     corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
-    proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
+    proposed: Map[tuple[str, str, int, int, str], int] = field(default_factory=Map)
     heard: Heard = field(default_factory=Heard)
 
 
@@ -147,22 +148,26 @@ def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
 
 def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
     entry = state.registry.entry(event.scope, event.family, event.version)
-    if entry is None or entry.stage != "shadow" or entry.since != event.since:
+    if entry is None or entry.stage not in ("shadow", "canary") or entry.since != event.since:
         return state, ()
-    tally = state.evidence.tally(event.digest, event.since)
-    if shortfall(tally, claim_of(entry), state.policies.of(entry.scope)) is not None:
+    tally, policy = state.evidence.tally(event.digest, event.since), state.policies.of(entry.scope)
+    if shortfall(tally, claim_of(entry), policy) is not None:
         return state, ()
-    key = (entry.scope, entry.family, entry.version, entry.since)
-    if tally.agreements < 2 * state.proposed.get(key, 0):
+    is_canary = entry.stage == "canary"
+    key = (entry.scope, entry.family, entry.version, entry.since, entry.stage)
+    shown = tally.canary if is_canary else tally.agreements
+    if shown < 2 * state.proposed.get(key, 0):
         return state, ()
+    share = 0.0 if is_canary else policy.canary_share
+    reason = f"{tally.agreements} agreements, {tally.bits:.0f} bits"
     return (
-        replace(state, proposed=state.proposed.set(key, tally.agreements)),
+        replace(state, proposed=state.proposed.set(key, shown)),
         (
             VersionProposed(
                 scope=entry.scope,
                 actor="auditor",
-                reason=f"{tally.agreements} agreements, {tally.bits:.0f} bits",
-                changes=promotion(state.registry, entry),
+                reason=reason + f", {tally.canary} agreements as a canary" * is_canary,
+                changes=canary(entry, share) if share else promotion(state.registry, entry),
                 previous=state.registry.ordinal,
             ),
         ),

@@ -23,13 +23,20 @@ def atom_of(event: ComparisonMade) -> Comparison:
         event.agreed,
         event.bits,
         event.values,
+        event.stage,
     )
 
 
 def claim_of(entry: Entry) -> Claim:
-    """Return what the version has to show before it may serve."""
+    """Return what the version has to show before it may serve, or a canary before it is live."""
     artifact = entry.artifact
-    return Claim(artifact.slot_names, artifact.open_slot_names, entry.price, entry.returns)
+    return Claim(
+        artifact.slot_names,
+        artifact.open_slot_names,
+        entry.price,
+        entry.returns,
+        entry.stage == "canary",
+    )
 
 
 def compared(
@@ -60,5 +67,6 @@ def compared(
         values={name: bound.spelling for name, bound in given.bindings.items()},
         text=text,
         expected=expected,
+        stage=entry.stage,
         teacher=teacher if target == "teacher" else None,
     )

@@ -19,6 +19,7 @@ from agents.registries import change_of, taken
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answer_of_tokens, answers_all, compile_recipe
+from artifacts.evidence import agreements_needed
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.learning.clusters import (
     Cluster,
@@ -143,7 +144,7 @@ def _pair(m: Member) -> Pair:
 def _covered(state: State, scope: str, tokens: Tokens) -> tuple[State, bool]:
     """Return whether a version reads the text, right or wrong, and may still come to serve it."""
     policy = state.policies.of(scope)
-    patience = policy.patience * policy.min_agreements
+    patience = policy.patience * agreements_needed(policy)
     for entry in state.registry.candidates(scope, tokens):
         if not isinstance(answer_of_tokens(entry.artifact, tokens), Given):
             continue

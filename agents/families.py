@@ -37,6 +37,7 @@ def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str
         "family": entry.family,
         "version": entry.version,
         "stage": entry.stage,
+        "share": entry.share,
         "digest": digest,
         "grammar": print_grammar(entry.artifact.grammar),
         "program": print_program(entry.artifact.program),

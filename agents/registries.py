@@ -100,10 +100,14 @@ def folded(registry: Registry, event: VersionChanged, trust: Trust) -> Registry:
     return taken(registry, event, trust, "")[0]
 
 
-def change_of(entry: Entry, stage: StageName) -> Change:
-    """Return the line of a change set that puts a version into a stage."""
+def change_of(entry: Entry, stage: StageName, share: float | None = None) -> Change:
+    """Return the line of a change set that puts a version into a stage; a canary with its share."""
     return Change(
-        family=entry.family, version=entry.version, digest=entry.artifact.digest, stage=stage
+        family=entry.family,
+        version=entry.version,
+        digest=entry.artifact.digest,
+        stage=stage,
+        share=share,
     )
 
 

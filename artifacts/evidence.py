@@ -9,6 +9,7 @@ candidate would have done, audits say how the served answers did.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from immutables import Map
@@ -50,7 +51,7 @@ def answer_bits(answer: Json) -> float:
 class Comparison:
     """One atom: did this version's answer agree with the target on this sample?
 
-    `since` is the ordinal at which the version had last entered shadow.
+    `since` is the ordinal at which the version had last entered shadow, `stage` where it was then.
     """
 
     sample_id: str
@@ -61,6 +62,7 @@ class Comparison:
     agreed: bool
     bits: float
     values: Mapping[str, str]
+    stage: str | None = None
 
 
 Binding = tuple[tuple[str, str], ...]
@@ -75,7 +77,8 @@ _BEYOND: Binding = (("", ""),)
 class Tally:
     """What the atoms of one version add up to since it entered shadow.
 
-    `bits` and `agreements` count each binding of the slots once.
+    `bits` and `agreements` count each binding of the slots once; `canary` counts all agreements of
+    its time as a canary, `clean` all with the teacher in stratum shadow.
     """
 
     bits: float = 0.0
@@ -83,6 +86,8 @@ class Tally:
     disagreements: int = 0
     distinct: Map[str, frozenset[str]] = field(default_factory=Map)
     bindings: Map[Binding, float] = field(default_factory=Map)
+    canary: int = 0
+    clean: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,7 @@ class Counted(NamedTuple):
     binding: Binding
     target: str
     stratum: str
+    is_canary: bool
 
 
 def _joined(a: Counted, b: Counted) -> Counted:
@@ -153,7 +159,7 @@ def fold(evidence: Evidence, atom: Comparison) -> Evidence:
         key = (atom.digest, after.since)
         tally = tallies.get(key, _NOTHING)
         added = _added(tally, after)
-        if added is tally and after.binding not in tally.bindings:
+        if after.binding and after.binding not in added.bindings:
             atoms = atoms.set(name, after._replace(binding=_BEYOND))  # it is long
         tallies = tallies.set(key, added)
     else:
@@ -182,7 +188,8 @@ _NO_ATOMS: Map[str, Counted] = Map()
 def _counted(atom: Comparison) -> Counted:
     binding = tuple(sorted(atom.values.items())) if atom.agreed else ()
     bits = atom.bits if atom.agreed else 0.0
-    return Counted(atom.agreed, atom.since, bits, binding, atom.target, atom.stratum)
+    is_canary = atom.stage == "canary"
+    return Counted(atom.agreed, atom.since, bits, binding, atom.target, atom.stratum, is_canary)
 
 
 def _tally(atoms: Map[str, Counted], since: int) -> Tally:
@@ -207,6 +214,11 @@ def _set(
 def _added(tally: Tally, counted: Counted) -> Tally:
     if not counted.agreed:
         return replace(tally, disagreements=tally.disagreements + 1)
+    tally = replace(
+        tally,
+        canary=tally.canary + counted.is_canary,
+        clean=tally.clean + ((counted.stratum, counted.target) == ("shadow", "teacher")),
+    )
     binding, bits = counted.binding, counted.bits
     if not binding:
         return replace(tally, bits=tally.bits + bits, agreements=tally.agreements + 1)
@@ -219,12 +231,12 @@ def _added(tally: Tally, counted: Counted) -> Tally:
         )
     if binding == _BEYOND or len(tally.bindings) >= _MAX_BINDINGS:
         return tally
-    return Tally(
-        tally.bits + bits,
-        tally.agreements + 1,
-        tally.disagreements,
-        _with_values(tally.distinct, binding),
-        tally.bindings.set(binding, bits),
+    return replace(
+        tally,
+        bits=tally.bits + bits,
+        agreements=tally.agreements + 1,
+        distinct=_with_values(tally.distinct, binding),
+        bindings=tally.bindings.set(binding, bits),
     )
 
 
@@ -239,23 +251,25 @@ def _with_values(distinct: Map[str, frozenset[str]], binding: Binding) -> Map[st
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a version must show: its slots (open ones apart), the price of its search in bits,
-    its returns.
+    its returns; a canary more.
     """
 
     slots: tuple[str, ...]
     open_slots: tuple[str, ...]
     price: float
     returns: int
+    is_canary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
     """One thing that a version must show: how much of it there is, how much there has to be.
 
-    `what` is agreements, bits, or values: those of `slot`.
+    `what` is agreements, bits, or values: those of `slot`; certified: comparisons in shadow without
+    a disagreement that bound its error by max_risk; canary: agreements since it was made one.
     """
 
-    what: Literal["agreements", "bits", "values"]
+    what: Literal["agreements", "bits", "values", "certified", "canary"]
     seen: float
     needed: float
     slot: str | None = None
@@ -263,11 +277,40 @@ class Need:
     def __str__(self) -> str:
         if self.slot is not None:
             return f"slot {self.slot!r} was seen with {self.seen} values of {self.needed}"
-        return f"{self.seen:.0f} {self.what} of {self.needed:.0f}"
+        return f"{self.seen:.0f} {_COUNTED.get(self.what, self.what)} of {self.needed:.0f}"
+
+
+_COUNTED = {
+    "certified": "clean comparisons in shadow",
+    "canary": "agreements as a canary",
+}
+
+
+@lru_cache(maxsize=64)
+def clean_needed(max_risk: float) -> int:
+    """Return how many samples without an error bound it by `max_risk`, however often one looks.
+
+    >>> clean_needed(0.01), clean_needed(0.05)
+    (344, 68)
+    """
+    low, high = 0, 1
+    while anytime_upper(0, high) > max_risk:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if anytime_upper(0, middle) > max_risk else (low, middle)
+    return high
+
+
+def agreements_needed(policy: Policy) -> int:
+    """Return how many agreements any version with slots needs, at the least."""
+    return max(policy.min_agreements, clean_needed(policy.max_risk) * policy.certified_only)
 
 
 def needs(tally: Tally, claim: Claim, policy: Policy) -> tuple[Need, ...]:
-    """Return everything that a version must show before it may serve, shown already or not."""
+    """Return everything that a version must show before it may serve, shown already or not; a
+    canary, before it is live.
+    """
     agreements = policy.min_agreements if claim.slots else policy.min_repeats
     bits = policy.required_bits + claim.price + claim.returns * policy.return_surcharge
     return (
@@ -277,6 +320,12 @@ def needs(tally: Tally, claim: Claim, policy: Policy) -> tuple[Need, ...]:
             Need("values", len(tally.distinct.get(slot, ())), policy.min_distinct, slot)
             for slot in claim.open_slots
         ),
+        *(
+            [Need("certified", tally.clean, clean_needed(policy.max_risk))]
+            if policy.certified_only
+            else ()
+        ),
+        *([Need("canary", tally.canary, policy.canary_agreements)] if claim.is_canary else ()),
     )
 
 

@@ -59,7 +59,7 @@ class Policy:
         False,
         True,
         "Whether a version serves only once its comparisons in shadow bound its error by max_risk "
-        "(95 %, anytime-valid): 368 without a disagreement at 1 %.",
+        "(95 %, anytime-valid): 344 without a disagreement at 1 %.",
     )
     audit_rate: float = _threshold(
         0.03,
@@ -96,7 +96,7 @@ class Policy:
         "agreements",
         1,
         10_000,
-        "Beyond those that shadow asks for, before a canary is live.",
+        "Beyond those that shadow asks for, before a canary is live; repeated bindings count.",
     )
     min_pairs: int = _threshold(
         4,

@@ -23,6 +23,7 @@ AbstainReason = Literal[
 Stratum = Literal["replay", "phi", "shadow", "audit", "rejected"]
 Target = Literal["teacher", "truth", "judged"]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Part(BaseModel):
@@ -92,12 +93,16 @@ class SlotValue(Part):
 
 
 class Change(Part):
-    """One line of a change set: this family version has this stage from now on."""
+    """One line of a change set: this family version has this stage from now on.
+
+    `share` is that of its utterances which a canary answers; all of them where it is None.
+    """
 
     family: str
     version: int = Field(ge=1)
     digest: str
     stage: Stage
+    share: Share | None = None
 
 
 class Pair(Part):
@@ -343,7 +348,8 @@ class ComparisonMade(Event):
     Idempotent by (sample_id, digest, target, stratum). `since` is the ordinal at which the version
     had last entered shadow. `bits` is −log₂ P₀ of the answer under the
     baseline; `values` are the spellings bound to the slots, so that distinct values can be counted.
-    `teacher` gave the expected answer, where the target is the teacher and that is known.
+    `stage` is the version's when it was compared. `teacher` gave the expected answer, where the
+    target is the teacher and that is known. Older logs have neither.
     """
 
     sample_id: str
@@ -361,6 +367,7 @@ class ComparisonMade(Event):
     values: dict[str, str]
     text: str
     expected: JsonValue
+    stage: Stage | None = None
     teacher: str | None = None
 
 

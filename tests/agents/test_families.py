@@ -101,6 +101,19 @@ MOVES = (
         "refused by evidence: s@1: 0 agreements of 5", {}),
     Row("promote-what-clashes", ("promote", "r"), 1, "refused by lost-hits: 2 of the last answers",
         {}),
+    Row("promote-to-a-canary", ("promote", "m@2", "--canary", "--share", "0.1"), 0, "m@2 canary",
+        {"m@2": "canary"}),
+    Row("a-canary-without-evidence", ("promote", "s", "--canary", "--share", "0.1"), 1,
+        "refused by evidence: s@1: 0 agreements of 5", {}),
+    Row("a-canary-that-would-clash", ("promote", "r", "--canary", "--share", "0.001"), 1,
+        "refused by lost-hits: 2 of the last answers", {}),
+    Row("a-canary-of-no-share", ("promote", "m", "--canary"), 2,
+        "canary_share of acme is 0: say which share", {}),
+    Row("a-share-of-nothing", ("promote", "m", "--canary", "--share", "0"), 2, "0<x<=1", {}),
+    Row("a-share-without-a-canary", ("promote", "m", "--share", "0.1"), 2,
+        "--share is that of a --canary", {}),
+    Row("a-canary-of-what-serves", ("promote", "m@1", "--canary", "--share", "0.1"), 2,
+        "m@1 is live; canary may not follow", {}),
     Row("promote-what-serves", ("promote", "m@1"), 2, "m@1 is live; live may not follow", {}),
     Row("promote-nothing", ("promote", "x"), 2, "no family 'x'", {}),
     Row("promote-elsewhere", ("promote", "m", "--tenant", "other"), 2, "no family 'm' of 'other'",
@@ -185,6 +198,27 @@ def test_a_signed_log_is_written_with_the_key_alone(desk: Desk, tmp_path: Path) 
     later = desk.families("retire", "r", "--reason", "no key at hand")
     assert (later.status, "change sets are signed here" in later.err) == (2, True)
     assert desk.stages() == BEFORE | {"s@1": "retired"}
+
+
+def test_a_canary_has_the_share_of_the_policy_and_waits_to_be_live(desk: Desk) -> None:
+    policy = json.dumps({TENANT: {"canary_share": 0.25}})
+    made = desk.families("promote", "m", "--canary", "--reason", "try", "--json",
+                         KAPPA_POLICY=policy)  # fmt: skip
+    [line] = json.loads(made.out)["changes"]
+    assert (line["version"], line["stage"], line["share"]) == (2, "canary", 0.25)
+    [row] = [row for row in desk.json("waiting") if row["family"] == "m"]
+    assert (row["stage"], row["share"]) == ("canary", 0.25)
+    assert row["missing"] == "0 agreements as a canary of 10"
+    shown = " ".join(desk.families("waiting").out.split())
+    assert "canary of 25 %" in shown
+    assert "canary 0/10" in shown
+    assert "2 versions in shadow, 1 canaries" in shown
+    assert "canary of 25 %" in desk.families("show", "m").out
+    assert "+stage canary, share 0.25" in desk.families("diff", "m").out
+    said = desk.families("promote", "m@2", "--reason", "now")
+    assert (said.status, "0 agreements as a canary of 10" in said.err) == (1, True)
+    assert desk.families("rollback", "m@2", "--reason", "no").status == 0
+    assert desk.stages() == BEFORE | {"m@2": "retired"}
 
 
 # --- what waits -----------------------------------------------------------------------------------

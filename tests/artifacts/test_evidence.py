@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,13 +16,15 @@ from artifacts.evidence import (
     Need,
     Sampled,
     Tally,
+    agreements_needed,
     answer_bits,
     anytime_upper,
+    clean_needed,
     fold,
     needs,
     shortfall,
 )
-from artifacts.policy import DEFAULT
+from artifacts.policy import DEFAULT, Policy
 from artifacts.values import Json
 
 # samples, errors, the anytime-valid bound at δ = .05, rounded as published
@@ -106,7 +109,7 @@ def test_repeats_of_one_binding_count_once() -> None:
 
 def test_repeats_of_a_text_without_slots_count_each() -> None:
     tally = folded(*(atom(str(sample), values={}, bits=2.0) for sample in range(3))).tally("d", 1)
-    assert tally == Tally(bits=6.0, agreements=3)
+    assert tally == Tally(bits=6.0, agreements=3, clean=3)
 
 
 def test_a_disagreement_earns_nothing() -> None:
@@ -253,6 +256,69 @@ SHORTFALLS: dict[str, tuple[Tally, Claim, str | None]] = {
 def test_shortfall(name: str) -> None:
     tally, claim, expected = SHORTFALLS[name]
     assert shortfall(tally, claim, DEFAULT) == expected
+
+
+CERTIFIED = replace(DEFAULT, certified_only=True)
+CANARY = Claim((), (), 0.0, 0, is_canary=True)
+# what a policy asks for more: the tally, the claim, the policy, what is missing
+MORE: dict[str, tuple[Tally, Claim, Policy, str | None]] = {
+    "not-yet-certified": (
+        Tally(80.0, 5, clean=343), Claim((), (), 0.0, 0), CERTIFIED,
+        "343 clean comparisons in shadow of 344",
+    ),
+    "certified": (Tally(80.0, 5, clean=344), Claim((), (), 0.0, 0), CERTIFIED, None),
+    "certified-of-a-larger-risk": (
+        Tally(80.0, 5, clean=68), Claim((), (), 0.0, 0), replace(CERTIFIED, max_risk=0.05), None,
+    ),
+    "certified-with-a-disagreement": (
+        Tally(80.0, 5, 1, clean=9999), Claim((), (), 0.0, 0), CERTIFIED,
+        "1 disagreements since it entered shadow",
+    ),
+    "nobody-asks-for-it": (Tally(80.0, 5), Claim((), (), 0.0, 0), DEFAULT, None),
+    "a-canary-needs-more": (Tally(80.0, 5), CANARY, DEFAULT, "0 agreements as a canary of 10"),
+    "a-canary-has-more": (Tally(80.0, 5, canary=10), CANARY, DEFAULT, None),
+    "a-canary-has-what-its-policy-asks": (
+        Tally(80.0, 5, canary=2), CANARY, replace(DEFAULT, canary_agreements=2), None,
+    ),
+    "and-no-disagreement": (
+        Tally(80.0, 5, 1, canary=99), CANARY, DEFAULT, "1 disagreements since it entered shadow",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_what_a_policy_asks_for_more(name: str) -> None:
+    tally, claim, policy, expected = MORE[name]
+    assert shortfall(tally, claim, policy) == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "clean", "canary"),
+    [
+        ({}, 3, 0),
+        ({"stage": "canary"}, 3, 3),
+        ({"stage": "shadow"}, 3, 0),
+        ({"stage": "canary", "stratum": "audit"}, 0, 3),
+        ({"target": "truth"}, 0, 0),
+        ({"stratum": "replay"}, 0, 0),
+        ({"agreed": False, "stage": "canary"}, 0, 0),
+        ({"values": {}, "stage": "canary"}, 3, 3),
+    ],
+)
+def test_what_counts_as_clean_and_as_a_canarys(
+    changes: dict[str, object], clean: int, canary: int
+) -> None:
+    """Three samples with one binding, each folded twice."""
+    atoms = [atom(str(n), **{"values": {"n": "1"}, **changes}) for n in range(3)]  # type: ignore[arg-type]  # fields of a row
+    tally = folded(*atoms, *atoms).tally("d", 1)
+    assert (tally.clean, tally.canary) == (clean, canary)
+
+
+@pytest.mark.parametrize(("rate", "samples", "alone"), CLEAN)
+def test_clean_needed_is_the_least_number(rate: float, samples: int, alone: int) -> None:
+    assert clean_needed(rate) == samples
+    assert agreements_needed(replace(DEFAULT, max_risk=rate)) == DEFAULT.min_agreements
+    assert agreements_needed(replace(CERTIFIED, max_risk=rate)) == samples
 
 
 def test_needs_say_of_everything_how_much_there_is() -> None:

@@ -5,9 +5,11 @@ Deciders that compare, fold or weigh evidence meet here, so that none of them im
 
 from pydantic import JsonValue
 
+from artifacts.bits import answer_bits, answer_key
 from artifacts.comparators import same
 from artifacts.compiler import Given
-from artifacts.evidence import Claim, Comparison, answer_bits
+from artifacts.description import description_bits
+from artifacts.evidence import Claim, Comparison
 from artifacts.registry import Entry
 from streams.events import ComparisonMade, Stratum, Target
 
@@ -29,7 +31,13 @@ def atom_of(event: ComparisonMade) -> Comparison:
 def claim_of(entry: Entry) -> Claim:
     """Return what the version has to show before it may serve."""
     artifact = entry.artifact
-    return Claim(artifact.slot_names, artifact.open_slot_names, entry.price, entry.returns)
+    return Claim(
+        artifact.slot_names,
+        artifact.open_slot_names,
+        entry.price,
+        entry.returns,
+        description_bits(artifact),
+    )
 
 
 def compared(
@@ -40,9 +48,16 @@ def compared(
     given: Given,
     stratum: Stratum,
     target: Target = "teacher",
+    *,
+    is_known: bool = False,
 ) -> ComparisonMade:
-    """Return the atom of one answer held against what the target said."""
-    comparator = entry.artifact.comparator
+    """Return the atom of one answer held against what the target said.
+
+    Of a text that `is_known` to the baseline its own answer is taken out first.
+    """
+    comparator, baseline = entry.artifact.comparator, entry.baseline
+    if is_known and baseline is not None:
+        baseline = baseline.without(answer_key(expected, comparator))
     return ComparisonMade(
         sample_id=utterance_id,
         scope=entry.scope,
@@ -55,7 +70,7 @@ def compared(
         agreed=same(given.answer, expected, comparator),
         probability=1.0,
         comparator=comparator,
-        bits=answer_bits(expected),
+        bits=answer_bits(expected, comparator, baseline),
         values={name: bound.spelling for name, bound in given.bindings.items()},
         text=text,
         expected=expected,

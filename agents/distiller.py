@@ -15,8 +15,9 @@ from pydantic import JsonValue
 from agents.changes import APPROVAL
 from agents.comparisons import compared
 from agents.node import Decider
-from agents.registries import change_of, taken
+from agents.registries import answers_known, change_of, taken
 from artifacts.artifact import Artifact
+from artifacts.bits import baseline
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answer_of_tokens, answers_all, compile_recipe
 from artifacts.grammar.lexer import Tokens, lex
@@ -36,7 +37,7 @@ from artifacts.learning.inducer import induce
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import Registry
 from artifacts.stages import STAGES
-from artifacts.values import canonical_json, digest
+from artifacts.values import Json, canonical_json, digest
 from streams.events import (
     AuditAnswered,
     Change,
@@ -58,10 +59,14 @@ _MAX_RECIPES = 3
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """Where a proposed version came from: its cluster, and the pairs that are no evidence."""
+    """Where a proposed version came from: its cluster, and the pairs that are no evidence.
+
+    `known` are the texts whose answers are in its baseline.
+    """
 
     cluster: str
     excluded: frozenset[str]
+    known: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,18 +210,20 @@ def _proposed(
     scope = event.scope
     family, version = _place(state, scope, cluster.id, artifact)
     excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
-    taught = state.taught.set(artifact.digest, Taught(cluster.id, excluded))
+    others = _others(cluster, artifact)
+    known = frozenset(others)
+    taught = state.taught.set(artifact.digest, Taught(cluster.id, excluded, known))
     policy = state.policy
     versions = state.registry.versions(scope, family)
-    known = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
-    if known is not None:
-        if known.stage != "retired" or known.returns >= policy.max_returns:
+    old = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
+    if old is not None:
+        if old.stage != "retired" or old.returns >= policy.max_returns:
             return state, ()
         back = VersionProposed(
             scope=scope,
             actor="distiller",
             reason=f"learned again from {cluster.whole.count} pairs",
-            changes=(change_of(known, "shadow"),),
+            changes=(change_of(old, "shadow"),),
             previous=state.registry.ordinal,
         )
         return replace(state, taught=taught), (back,)
@@ -230,6 +237,7 @@ def _proposed(
         price_bits=policy.search_price(event.tried)
         + len(wrong) * policy.outlier_bits
         + returns * policy.return_surcharge,
+        baseline=answers_known(baseline(others.values(), artifact.comparator)),
         previous=state.registry.ordinal,
     )
     return (
@@ -243,6 +251,19 @@ def _proposed(
         ),
         (proposal,),
     )
+
+
+def _others(cluster: Cluster, artifact: Artifact) -> dict[str, Json]:
+    """Return the answers that a baseline is made of, the last one of each normalized text.
+
+    A family without slots has one text, whose own answers are no baseline for it.
+    """
+    is_slotless = artifact.is_slotless
+    return {
+        m.normalized: m.answer
+        for m in cluster.members
+        if not is_slotless or answer_of(artifact, m.text) is None
+    }
 
 
 def _place(state: State, scope: str, cluster: str, artifact: Artifact) -> tuple[str, int]:
@@ -281,7 +302,12 @@ def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event
             given = answer_of(entry.artifact, m.text)
             if isinstance(given, Given) and m.utterance_id not in taught.excluded:
                 answer = cast(JsonValue, m.answer)
-                made.append(compared(entry, m.utterance_id, m.text, answer, given, "replay"))
+                is_known = m.normalized in taught.known
+                made.append(
+                    compared(
+                        entry, m.utterance_id, m.text, answer, given, "replay", is_known=is_known
+                    )
+                )
     return state, made
 
 

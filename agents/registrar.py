@@ -355,6 +355,7 @@ def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalR
         changes=event.changes,
         artifacts=event.artifacts,
         price_bits=event.price_bits,
+        baseline=event.baseline,
         checks=tuple(made),
         previous=event.previous,
     )

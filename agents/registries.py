@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from artifacts.artifact import Artifact, load_artifact
+from artifacts.bits import Baseline
 from artifacts.problems import Problem
 from artifacts.registry import Entry, Registry, changed
 from artifacts.stages import StageName
 from streams.codec import REASON_LIMIT
-from streams.events import Change, Revision, VersionChanged, VersionRefused
+from streams.events import AnswersKnown, Change, Revision, VersionChanged, VersionRefused
 from streams.signing import Trust, verify
 
 _T = TypeVar("_T")
@@ -43,7 +44,13 @@ def _next(before: _Same[Registry], event: _Same[VersionChanged], trust: Trust) -
         artifacts.append(artifact)
     change = event.value
     after = changed(
-        before.value, change.ordinal, change.scope, change.changes, artifacts, change.price_bits
+        before.value,
+        change.ordinal,
+        change.scope,
+        change.changes,
+        artifacts,
+        change.price_bits,
+        baseline_of(change.baseline),
     )
     return str(after) if isinstance(after, Problem) else after
 
@@ -85,6 +92,18 @@ def change_of(entry: Entry, stage: StageName) -> Change:
     return Change(
         family=entry.family, version=entry.version, digest=entry.artifact.digest, stage=stage
     )
+
+
+def baseline_of(known: AnswersKnown | None) -> Baseline | None:
+    """Return the baseline that an event carries."""
+    return None if known is None else Baseline(known.texts, known.answers, known.counts)
+
+
+def answers_known(baseline: Baseline | None) -> AnswersKnown | None:
+    """Return a baseline as an event carries it."""
+    if baseline is None:
+        return None
+    return AnswersKnown(texts=baseline.texts, answers=baseline.answers, counts=baseline.counts)
 
 
 def revision_of(registry: Registry) -> Revision:

@@ -29,6 +29,11 @@ class Policy:
         "What held-out agreements must earn, after the price of the candidates "
         "tried, before a version may serve. Three numbers (30 bits) are not enough, four are.",
     )
+    description_share: float = _threshold(
+        0.1,
+        "bits per bit",
+        "What each bit of a version's description adds to required_bits.",
+    )
     min_agreements: int = _threshold(
         5,
         "agreements",

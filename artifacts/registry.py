@@ -12,6 +12,7 @@ from immutables import Map
 from msgspec import Struct
 
 from artifacts.artifact import Artifact, Reading
+from artifacts.bits import Baseline
 from artifacts.comparators import public_form
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
@@ -47,6 +48,7 @@ class Entry:
 
     `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
     since then counts. `returns` counts how often it came back there; `price` is in bits.
+    `baseline` was fixed when the version was proposed.
     """
 
     scope: str
@@ -58,6 +60,7 @@ class Entry:
     since: int
     returns: int
     price: float
+    baseline: Baseline | None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -273,10 +276,12 @@ def changed(
     changes: Sequence[StageChange],
     artifacts: Iterable[Artifact],
     price: float = 0.0,
+    baseline: Baseline | None = None,
 ) -> Registry | Problem:
     """Return the next snapshot, or why the change set does not fit; it is atomic.
 
-    `price` in bits is what the search for the new artifacts tried.
+    `price` in bits is what the search for the new artifacts tried, `baseline` what their agreements
+    are weighed against.
     """
     if ordinal != registry.ordinal + 1:
         message = f"ordinal {ordinal} after {registry.ordinal}"
@@ -293,7 +298,7 @@ def changed(
         if problem is not None or artifact is None:
             place = f"{change.family}@{change.version}"
             return Problem("bad-document", place, str(problem))
-        entry = _entry(scope, change, artifact, before, ordinal, price)
+        entry = _entry(scope, change, artifact, before, ordinal, price, baseline)
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
         touched.append(artifact)
@@ -319,6 +324,7 @@ def _entry(
     before: Entry | None,
     ordinal: int,
     price: float,
+    baseline: Baseline | None,
 ) -> Entry:
     enters_shadow = change.stage == "shadow" or before is None
     return Entry(
@@ -331,6 +337,7 @@ def _entry(
         since=ordinal if enters_shadow or before is None else before.since,
         returns=(before.returns + enters_shadow) if before else 0,
         price=before.price if before else price,
+        baseline=before.baseline if before else baseline,
     )
 
 

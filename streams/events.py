@@ -396,6 +396,19 @@ class ExpectationChecked(Event):
 # --- proposals and versions -----------------------------------------------------------------------
 
 
+class AnswersKnown(Part):
+    """What a cluster was answered when a version was proposed: the baseline of its evidence.
+
+    Of `texts` different texts with `answers` different answers, how often each of the commonest.
+    """
+
+    texts: int = Field(ge=0)
+    answers: int = Field(ge=0)
+    counts: tuple[tuple[Annotated[str, Field(max_length=80)], Annotated[int, Field(ge=1)]], ...] = (
+        Field(default=(), max_length=16)
+    )
+
+
 class VersionProposed(Event):
     """A change set somebody wants. `previous` is the ordinal of the last change they had seen.
 
@@ -408,6 +421,7 @@ class VersionProposed(Event):
     changes: tuple[Change, ...]
     artifacts: tuple[JsonValue, ...] = ()
     price_bits: float = 0.0
+    baseline: AnswersKnown | None = None
     mended: tuple[str, ...] = ()
     previous: int
 
@@ -422,6 +436,7 @@ class VersionChanged(Event):
     changes: tuple[Change, ...]
     artifacts: tuple[JsonValue, ...] = ()
     price_bits: float = 0.0
+    baseline: AnswersKnown | None = None
     checks: tuple[CheckMade, ...] = ()
     previous: int
     signature: str | None = None

@@ -21,7 +21,7 @@ from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
 from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex, normalize
-from artifacts.policy import DEFAULT, Policy
+from artifacts.policy import ONE_POLICY, Policies
 from artifacts.registry import Registry
 from streams.events import (
     AuditAnswered,
@@ -43,7 +43,7 @@ class State:
     at which each version was last proposed.
     """
 
-    policy: Policy
+    policies: Policies
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
     trust: Trust = ANYONE
@@ -123,7 +123,7 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     if entry is None or entry.stage != "shadow" or entry.since != event.since:
         return state, ()
     tally = state.evidence.tally(event.digest, event.since)
-    if shortfall(tally, claim_of(entry), state.policy) is not None:
+    if shortfall(tally, claim_of(entry), state.policies.of(entry.scope)) is not None:
         return state, ()
     key = (entry.scope, entry.family, entry.version, entry.since)
     if tally.agreements < 2 * state.proposed.get(key, 0):
@@ -142,14 +142,16 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     )
 
 
-def auditor(trusted: frozenset[str], policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
+def auditor(
+    trusted: frozenset[str], policies: Policies = ONE_POLICY, trust: Trust = ANYONE
+) -> Decider:
     """Return the auditor node; corrections from `trusted` sources count as truth."""
     return Decider(
         name="auditor",
         folds=(),
         reads=("completions", "versions", "evidence", "feedback"),
         writes=("evidence", "proposals", "learning"),
-        initial=State(policy, trusted, trust=trust),
+        initial=State(policies, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,
         doc="Holds answers against the teacher's and proposes promotions.",

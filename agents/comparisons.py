@@ -3,14 +3,19 @@
 Deciders that compare, fold or weigh evidence meet here, so that none of them imports another.
 """
 
+from collections.abc import Iterable
+
 from pydantic import JsonValue
 
+from artifacts.artifact import Artifact
 from artifacts.bits import answer_bits, answer_key
 from artifacts.comparators import same
-from artifacts.compiler import Given
+from artifacts.compiler import Given, answer_of
 from artifacts.description import description_bits
 from artifacts.evidence import Claim, Comparison
+from artifacts.learning.clusters import Member
 from artifacts.registry import Entry
+from artifacts.values import Json
 from streams.events import ComparisonMade, Stratum, Target
 
 
@@ -38,6 +43,19 @@ def claim_of(entry: Entry) -> Claim:
         entry.returns,
         description_bits(artifact),
     )
+
+
+def answers_beside(artifact: Artifact, members: Iterable[Member]) -> dict[str, Json]:
+    """Return the answers that a version's baseline is made of, the last of each normalized text.
+
+    A family without slots has one text, whose own answers are no baseline for it.
+    """
+    is_slotless = artifact.is_slotless
+    return {
+        m.normalized: m.answer
+        for m in members
+        if not is_slotless or answer_of(artifact, m.text) is None
+    }
 
 
 def compared(

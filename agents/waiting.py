@@ -12,7 +12,7 @@ from agents.changes import APPROVAL
 from agents.comparisons import claim_of
 from agents.history import evidence_of, records, registry_at
 from artifacts.evidence import Evidence, needs, shortfall
-from artifacts.policy import Policy
+from artifacts.policy import Policies, Policy
 from artifacts.registry import Entry
 from artifacts.stages import STAGES
 from streams.events import ProposalRefused, VersionChanged
@@ -33,12 +33,17 @@ class Refusal:
     noted: Mapping[str, str] = field(default_factory=dict)
 
 
-async def waiting_rows(log: Transport, trust: Trust, policy: Policy) -> list[dict[str, Any]]:
+async def waiting_rows(log: Transport, trust: Trust, policies: Policies) -> list[dict[str, Any]]:
     """Return the facts of every version in shadow, in a fixed order."""
     refused = await _refusals(log)
     registry, evidence = await registry_at(log, trust), await evidence_of(log)
     return [
-        _row(entry, evidence, policy, refused.get((entry.scope, *entry.key), Refusal()))
+        _row(
+            entry,
+            evidence,
+            policies.of(entry.scope),
+            refused.get((entry.scope, *entry.key), Refusal()),
+        )
         for entry in registry.in_order()
         if entry.stage == "shadow"
     ]

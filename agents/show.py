@@ -74,6 +74,7 @@ def show_waiting(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         for need in row["needs"]:
             slot = f"{need['slot']} " if need["slot"] else ""
             shown[need["what"]].append(f"{slot}{need['seen']:.0f}/{need['needed']:.0f}")
+            shown[need["what"]] += [f"{bits:.0f} {part}" for part, bits in need["parts"] if bits]
         table.add_row(
             escape(f"{row['family']}@{row['version']}\nof {row['scope']}"),
             *(escape("\n".join(lines)) for lines in shown.values()),
@@ -105,7 +106,8 @@ def show_family(console: Console, row: Mapping[str, Any], document: Mapping[str,
             for index, line in enumerate(row["program"].splitlines())
         ),
         f"[bold]bound[/]     {row['cost_bound']['steps']} steps, "
-        f"{row['cost_bound']['answer_size']} characters",
+        f"{row['cost_bound']['answer_size']} characters; "
+        f"{row['description_bits']} bits of description",
         f"[bold]evidence[/]  {row['agreements']} agreements, {row['bits']:.0f} bits since shadow, "
         f"{row['returns']} returns",
     ]

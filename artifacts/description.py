@@ -51,6 +51,7 @@ from artifacts.grammar.syntax import (
     TokenOf,
 )
 from artifacts.grammar.syntax import Sequence as Concatenation
+from artifacts.prefix_code import gamma, index_code, places_of, runs, skipped
 from artifacts.program.operators import OPERATORS
 from artifacts.program.program import (
     Answer,
@@ -126,30 +127,13 @@ def description(artifact: Artifact) -> str:
     """Return the description of an artifact's grammar, program and comparator, as 0s and 1s."""
     tables = cast(Mapping[str, int], artifact.document["tables"])
     kinds, operators = tables["kinds"], tables["operators"]
-    writer = _Writer(known_of(artifact.examples(), kinds, operators))
+    known = known_of(artifact.examples(), kinds, operators)
+    writer = _Writer(known, places=places_of(known.keys))
     writer.out += [gamma(kinds), gamma(operators)]
-    writer.one_of(writer.known.comparators, artifact.comparator)
+    writer.one_of(known.comparators, artifact.comparator)
     writer.grammar(artifact.grammar)
     writer.program(artifact.program)
     return "".join(writer.out)
-
-
-def gamma(number: int) -> str:
-    """Return the Elias gamma code of a positive integer.
-
-    >>> gamma(1), gamma(2), gamma(9)
-    ('1', '010', '0001001')
-    """
-    return "0" * (number.bit_length() - 1) + f"{number:b}"
-
-
-def index_code(index: int, size: int) -> str:
-    """Return the code of one of `size` things, all of one length; nothing where there is but one.
-
-    >>> index_code(2, 5), index_code(0, 1)
-    ('010', '')
-    """
-    return f"{index:0{(size - 1).bit_length()}b}" if size > 1 else ""
 
 
 @dataclass(slots=True)
@@ -158,6 +142,7 @@ class _Writer:
     out: list[str] = field(default_factory=list)
     slots: list[Slot] = field(default_factory=list)
     phrases: list[Phrase] = field(default_factory=list)
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)
     at_key: int = 0
     at_character: int = 0
 
@@ -238,11 +223,11 @@ class _Writer:
         self.phrases.append(phrase)
 
     def keys(self, keys: tuple[str, ...]) -> None:
-        runs = _runs(keys, self.known.keys, self.at_key)
-        self.out.append(gamma(max(1, len(runs))))
-        if not runs:
+        found = runs(keys, self.known.keys, self.places, self.at_key)
+        self.out.append(gamma(max(1, len(found))))
+        if not found:
             self.fresh("")
-        for skip, run in runs:
+        for skip, run in found:
             if skip is None:
                 self.fresh("".join(run))
             else:
@@ -331,7 +316,7 @@ class _Writer:
                 self.out.append(gamma(value.denominator))
 
     def text(self, text: str) -> None:
-        skip = _skip(text, self.known.characters, self.at_character) if text else None
+        skip = skipped(text, self.known.characters, self.at_character) if text else None
         if skip is None:
             self.fresh(text)
             return
@@ -370,50 +355,3 @@ class _Writer:
 def _equal(value: Json, like: object) -> bool:
     """Return whether two JSON values have one form; 1, 1.0 and true are three."""
     return canonical_json(value) == canonical_json(like)
-
-
-def _skip(text: str, characters: str, start: int) -> int | None:
-    """Return how far behind `start` the text stands, round the end, or None where it does not."""
-    found = characters.find(text, start)
-    if found < 0:
-        found = characters.find(text)
-    return None if found < 0 else (found - start) % len(characters)
-
-
-def _runs(
-    keys: tuple[str, ...], known: tuple[str, ...], start: int
-) -> list[tuple[int | None, tuple[str, ...]]]:
-    """Cut keys into the longest runs that are known, with what is skipped before; and others."""
-    places: dict[str, list[int]] = {}
-    for place, key in enumerate(known):
-        places.setdefault(key, []).append(place)
-    found: list[tuple[int | None, tuple[str, ...]]] = []
-    at = 0
-    while at < len(keys):
-        skip, length = _longest(keys, at, known, places.get(keys[at], ()), start)
-        if length:
-            found.append((skip, keys[at : at + length]))
-            start = (start + skip + length) % len(known)
-            at += length
-        elif found and found[-1][0] is None:
-            found[-1] = (None, (*found[-1][1], keys[at]))
-            at += 1
-        else:
-            found.append((None, keys[at : at + 1]))
-            at += 1
-    return found
-
-
-def _longest(
-    keys: tuple[str, ...], at: int, known: tuple[str, ...], places: Sequence[int], start: int
-) -> tuple[int, int]:
-    """Return skip and length of the nearest of the longest known runs at `at`; 0, 0 without."""
-    best = (0, 0)
-    for place in places:
-        length, limit = 0, min(len(keys) - at, len(known) - place)
-        while length < limit and known[place + length] == keys[at + length]:
-            length += 1
-        skip = (place - start) % len(known)
-        if length > best[1] or (length == best[1] and skip < best[0]):
-            best = (skip, length)
-    return best

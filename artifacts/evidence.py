@@ -135,7 +135,8 @@ class Claim:
 class Need:
     """One thing that a version must show: how much of it there is, how much there has to be.
 
-    `what` is agreements, bits, or values: those of `slot`.
+    `what` is agreements, bits, or values: those of `slot`. `parts` are what the bits needed are
+    made of, with their names.
     """
 
     what: Literal["agreements", "bits", "values"]

@@ -95,7 +95,7 @@ class Policy:
         "tried before a version may serve: by chance one in a million would.",
     )
     description_share: float = _threshold(
-        0.03,
+        0.02,
         "bits per bit",
         0.0,
         1.0,

@@ -11,7 +11,14 @@ from artifacts.problems import Problem
 from artifacts.registry import Entry, Registry, changed
 from artifacts.stages import StageName
 from streams.codec import REASON_LIMIT
-from streams.events import AnswersKnown, Change, Revision, VersionChanged, VersionRefused
+from streams.events import (
+    AnswerCounted,
+    AnswersKnown,
+    Change,
+    Revision,
+    VersionChanged,
+    VersionRefused,
+)
 from streams.signing import Trust, verify
 
 _T = TypeVar("_T")
@@ -96,14 +103,21 @@ def change_of(entry: Entry, stage: StageName) -> Change:
 
 def baseline_of(known: AnswersKnown | None) -> Baseline | None:
     """Return the baseline that an event carries."""
-    return None if known is None else Baseline(known.texts, known.answers, known.counts)
+    if known is None:
+        return None
+    counts = tuple((counted.answer, counted.texts) for counted in known.commonest)
+    return Baseline(known.texts, known.answers, counts)
 
 
 def answers_known(baseline: Baseline | None) -> AnswersKnown | None:
     """Return a baseline as an event carries it."""
     if baseline is None:
         return None
-    return AnswersKnown(texts=baseline.texts, answers=baseline.answers, counts=baseline.counts)
+    return AnswersKnown(
+        texts=baseline.texts,
+        answers=baseline.answers,
+        commonest=tuple(AnswerCounted(answer=key, texts=n) for key, n in baseline.counts),
+    )
 
 
 def revision_of(registry: Registry) -> Revision:

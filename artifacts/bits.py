@@ -99,7 +99,7 @@ def answer_bits(answer: Json, comparator: str = "public", known: Baseline | None
     count = dict(known.counts).get(answer_key(answer, comparator))
     whole = known.texts + (len(known.counts) + 1) / 2
     if count is None:
-        others = known.texts - sum(n for _, n in known.counts)
+        others = max(0, known.texts - sum(n for _, n in known.counts))
         by_cluster = (others + 0.5) / whole * by_form
     else:
         by_cluster = (count + 0.5) / whole

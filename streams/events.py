@@ -396,17 +396,22 @@ class ExpectationChecked(Event):
 # --- proposals and versions -----------------------------------------------------------------------
 
 
+class AnswerCounted(Part):
+    """How many texts were answered so; a long answer is named by its digest."""
+
+    answer: str = Field(max_length=80)
+    texts: int = Field(ge=1)
+
+
 class AnswersKnown(Part):
     """What a cluster was answered when a version was proposed: the baseline of its evidence.
 
-    Of `texts` different texts with `answers` different answers, how often each of the commonest.
+    Of `texts` different texts with `answers` different answers, the commonest of these.
     """
 
     texts: int = Field(ge=0)
     answers: int = Field(ge=0)
-    counts: tuple[tuple[Annotated[str, Field(max_length=80)], Annotated[int, Field(ge=1)]], ...] = (
-        Field(default=(), max_length=16)
-    )
+    commonest: tuple[AnswerCounted, ...] = Field(default=(), max_length=16)
 
 
 class VersionProposed(Event):

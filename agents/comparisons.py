@@ -66,6 +66,7 @@ def compared(
     given: Given,
     stratum: Stratum,
     target: Target = "teacher",
+    teacher: str | None = None,
     *,
     is_known: bool = False,
 ) -> ComparisonMade:
@@ -92,4 +93,5 @@ def compared(
         values={name: bound.spelling for name, bound in given.bindings.items()},
         text=text,
         expected=expected,
+        teacher=teacher if target == "teacher" else None,
     )

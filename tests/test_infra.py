@@ -26,6 +26,10 @@ METRICS = {
     "kappa_teacher_calls_total": {"teacher", "outcome"},
     "kappa_teacher_tokens_total": set(),
     "kappa_teacher_price_total": set(),
+    "kappa_certified_risk": {"tenant", "method", "delta"},
+    "kappa_audits": {"tenant"},
+    "kappa_audit_errors": {"tenant"},
+    "kappa_self_noise": {"tenant"},
     "kappa_stalled": {"node"},
 }
 # Of settings that other parts of the project bring.
@@ -139,3 +143,9 @@ def test_the_image_runs_without_root_from_pinned_packages() -> None:
     bases = {line.split()[1] for line in lines if line.startswith("FROM ")}
     assert bases == {"python:3.11.14-slim-bookworm"}
     assert any("-c infra/constraints.txt" in line for line in lines)
+
+
+def test_the_image_has_what_its_agents_import() -> None:
+    """Also Great Expectations: without it the auditor checks nothing."""
+    found = re.findall(r'"\.\[(.*)\]"', (INFRA / "Dockerfile").read_text())
+    assert [set(extras.split(",")) for extras in found] == [{"kafka", "llm", "tracing", "audit"}]

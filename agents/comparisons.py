@@ -3,12 +3,19 @@
 Deciders that compare, fold or weigh evidence meet here, so that none of them imports another.
 """
 
+from collections.abc import Iterable
+
 from pydantic import JsonValue
 
+from artifacts.artifact import Artifact
+from artifacts.bits import answer_bits, answer_key
 from artifacts.comparators import same
-from artifacts.compiler import Given
-from artifacts.evidence import Claim, Comparison, answer_bits
+from artifacts.compiler import Given, answer_of
+from artifacts.description import description_bits
+from artifacts.evidence import Claim, Comparison
+from artifacts.learning.clusters import Member
 from artifacts.registry import Entry
+from artifacts.values import Json
 from streams.events import ComparisonMade, Stratum, Target
 
 
@@ -35,8 +42,22 @@ def claim_of(entry: Entry) -> Claim:
         artifact.open_slot_names,
         entry.price,
         entry.returns,
+        description_bits(artifact),
         entry.stage == "canary",
     )
+
+
+def answers_beside(artifact: Artifact, members: Iterable[Member]) -> dict[str, Json]:
+    """Return the answers that a version's baseline is made of, the last of each normalized text.
+
+    A family without slots has one text, whose own answers are no baseline for it.
+    """
+    is_slotless = artifact.is_slotless
+    return {
+        m.normalized: m.answer
+        for m in members
+        if not is_slotless or answer_of(artifact, m.text) is None
+    }
 
 
 def compared(
@@ -48,9 +69,16 @@ def compared(
     stratum: Stratum,
     target: Target = "teacher",
     teacher: str | None = None,
+    *,
+    is_known: bool = False,
 ) -> ComparisonMade:
-    """Return the atom of one answer held against what the target said."""
-    comparator = entry.artifact.comparator
+    """Return the atom of one answer held against what the target said.
+
+    Of a text that `is_known` to the baseline its own answer is taken out first.
+    """
+    comparator, baseline = entry.artifact.comparator, entry.baseline
+    if is_known and baseline is not None:
+        baseline = baseline.without(answer_key(expected, comparator))
     return ComparisonMade(
         sample_id=utterance_id,
         scope=entry.scope,
@@ -63,7 +91,7 @@ def compared(
         agreed=same(given.answer, expected, comparator),
         probability=1.0,
         comparator=comparator,
-        bits=answer_bits(expected),
+        bits=answer_bits(expected, comparator, baseline),
         values={name: bound.spelling for name, bound in given.bindings.items()},
         text=text,
         expected=expected,

@@ -6,6 +6,7 @@ from typing import Any
 from agents.comparisons import atom_of, claim_of
 from agents.history import evidence_of, registry_at
 from agents.registries import folded
+from artifacts.description import description_bits
 from artifacts.evidence import Evidence, anytime_upper, fold, shortfall
 from artifacts.grammar.textform import print_grammar
 from artifacts.policy import Policies
@@ -44,6 +45,7 @@ def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str
         "agreements": tally.agreements,
         "disagreements": tally.disagreements,
         "bits": round(tally.bits, 1),
+        "description_bits": description_bits(entry.artifact),
         "missing": shortfall(tally, claim_of(entry), policies.of(entry.scope)),
         "returns": entry.returns,
         "bounds": bounds,

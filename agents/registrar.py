@@ -119,6 +119,7 @@ def _decided(state: State, event: VersionProposed) -> VersionChanged | ProposalR
         changes=event.changes,
         artifacts=event.artifacts,
         price_bits=event.price_bits,
+        baseline=event.baseline,
         checks=made,
         previous=event.previous,
     )

@@ -6,11 +6,19 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from artifacts.artifact import Artifact, load_artifact
+from artifacts.bits import Baseline
 from artifacts.problems import Problem
 from artifacts.registry import Entry, Registry, changed
 from artifacts.stages import StageName
 from streams.codec import REASON_LIMIT
-from streams.events import Change, Revision, VersionChanged, VersionRefused
+from streams.events import (
+    AnswerCounted,
+    AnswersKnown,
+    Change,
+    Revision,
+    VersionChanged,
+    VersionRefused,
+)
 from streams.signing import Trust, verify
 
 _T = TypeVar("_T")
@@ -43,7 +51,13 @@ def _next(before: _Same[Registry], event: _Same[VersionChanged], trust: Trust) -
         artifacts.append(artifact)
     change = event.value
     after = changed(
-        before.value, change.ordinal, change.scope, change.changes, artifacts, change.price_bits
+        before.value,
+        change.ordinal,
+        change.scope,
+        change.changes,
+        artifacts,
+        change.price_bits,
+        baseline_of(change.baseline),
     )
     return str(after) if isinstance(after, Problem) else after
 
@@ -108,6 +122,25 @@ def change_of(entry: Entry, stage: StageName, share: float | None = None) -> Cha
         digest=entry.artifact.digest,
         stage=stage,
         share=share,
+    )
+
+
+def baseline_of(known: AnswersKnown | None) -> Baseline | None:
+    """Return the baseline that an event carries."""
+    if known is None:
+        return None
+    counts = tuple((counted.answer, counted.texts) for counted in known.commonest)
+    return Baseline(known.texts, known.answers, counts)
+
+
+def answers_known(baseline: Baseline | None) -> AnswersKnown | None:
+    """Return a baseline as an event carries it."""
+    if baseline is None:
+        return None
+    return AnswersKnown(
+        texts=baseline.texts,
+        answers=baseline.answers,
+        commonest=tuple(AnswerCounted(answer=key, texts=n) for key, n in baseline.counts),
     )
 
 

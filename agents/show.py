@@ -82,6 +82,7 @@ def show_waiting(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
             column = need["what"] if need["what"] in shown else "agreements"
             of = need["slot"] or ("" if need["what"] in shown else need["what"])
             shown[column].append(f"{of} {need['seen']:.0f}/{need['needed']:.0f}".strip())
+            shown[column] += [f"{bits:.0f} {part}" for part, bits in need["parts"] if bits]
         table.add_row(
             escape(f"{row['family']}@{row['version']}\nof {row['scope']}{_canary(row)}"),
             *(escape("\n".join(lines)) for lines in shown.values()),
@@ -124,7 +125,8 @@ def show_family(console: Console, row: Mapping[str, Any], document: Mapping[str,
             for index, line in enumerate(row["program"].splitlines())
         ),
         f"[bold]bound[/]     {row['cost_bound']['steps']} steps, "
-        f"{row['cost_bound']['answer_size']} characters",
+        f"{row['cost_bound']['answer_size']} characters; "
+        f"{row['description_bits']} bits of description",
         f"[bold]evidence[/]  {row['agreements']} agreements, {row['bits']:.0f} bits since shadow, "
         f"{row['returns']} returns",
     ]

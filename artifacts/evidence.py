@@ -15,36 +15,11 @@ from typing import Literal, NamedTuple
 from immutables import Map
 
 from artifacts.policy import Policy
-from artifacts.values import Json, canonical_json
 
 _BETS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.88, 0.94)
 _ZERO_ERROR_SHARE = 0.5
-_TRUTHS = frozenset({"yes", "no", "true", "false"})
 _MAX_VALUES = 16
 _MAX_BINDINGS = 256
-
-
-def answer_bits(answer: Json) -> float:
-    """Return −log₂ P₀ of an answer under the fixed baseline: by its form and length alone.
-
-    Yes or no 1, a number 10, text half a bit per character from 2 to 20, structured answers a
-    quarter of a bit per character from 4 to 20.
-
-    >>> answer_bits("yes"), answer_bits("42"), answer_bits("(A)")
-    (1.0, 10.0, 2.0)
-    """
-    if isinstance(answer, bool) or answer is None:
-        return 1.0
-    if isinstance(answer, int | float):
-        return 10.0
-    if isinstance(answer, str):
-        text = answer.strip()
-        if text.casefold() in _TRUTHS:
-            return 1.0
-        if any(map(str.isdigit, text)) and not any(map(str.isalpha, text)):
-            return 10.0
-        return min(20.0, max(2.0, len(text) / 2))
-    return min(20.0, max(4.0, len(canonical_json(answer)) / 4))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +225,15 @@ def _with_values(distinct: Map[str, frozenset[str]], binding: Binding) -> Map[st
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a version must show: its slots (open ones apart), the price of its search in bits,
-    its returns; a canary more.
+    """What a version must show: its slots (open ones apart), the price of its search and the
+    length of its description in bits, its returns; a canary more.
     """
 
     slots: tuple[str, ...]
     open_slots: tuple[str, ...]
     price: float
     returns: int
+    description: float = 0.0
     is_canary: bool = False
 
 
@@ -267,12 +243,14 @@ class Need:
 
     `what` is agreements, bits, or values: those of `slot`; certified: comparisons in shadow without
     a disagreement that bound its error by max_risk; canary: agreements since it was made one.
+    `parts` are what the bits needed are made of, with their names.
     """
 
     what: Literal["agreements", "bits", "values", "certified", "canary"]
     seen: float
     needed: float
     slot: str | None = None
+    parts: tuple[tuple[str, float], ...] = ()
 
     def __str__(self) -> str:
         if self.slot is not None:
@@ -312,10 +290,15 @@ def needs(tally: Tally, claim: Claim, policy: Policy) -> tuple[Need, ...]:
     canary, before it is live.
     """
     agreements = policy.min_agreements if claim.slots else policy.min_repeats
-    bits = policy.required_bits + claim.price + claim.returns * policy.return_surcharge
+    parts = (
+        ("margin", policy.required_bits),
+        ("description", policy.description_share * claim.description),
+        ("price", claim.price),
+        ("returns", claim.returns * policy.return_surcharge),
+    )
     return (
         Need("agreements", tally.agreements, agreements),
-        Need("bits", tally.bits, bits),
+        Need("bits", tally.bits, sum(bits for _, bits in parts), parts=parts),
         *(
             Need("values", len(tally.distinct.get(slot, ())), policy.min_distinct, slot)
             for slot in claim.open_slots

@@ -106,12 +106,20 @@ class Policy:
         "A cluster is tried from so many different pairs on; with fewer, almost any program fits.",
     )
     required_bits: float = _threshold(
-        36.0,
+        20.0,
         "bits",
         0.0,
         10_000.0,
-        "What held-out agreements must earn, after the price of the candidates "
-        "tried, before a version may serve. Three numbers (30 bits) are not enough, four are.",
+        "The margin that held-out agreements must earn beyond the description and the candidates "
+        "tried before a version may serve: by chance one in a million would.",
+    )
+    description_share: float = _threshold(
+        0.02,
+        "bits per bit",
+        0.0,
+        1.0,
+        "What each bit of a version's description adds to required_bits. The pairs that taught it "
+        "have paid for most: in full, two thirds of the word problems served would not be.",
     )
     min_agreements: int = _threshold(
         5,
@@ -224,7 +232,7 @@ def policy_for(max_risk: float, base: Policy = DEFAULT) -> Policy:
         base,
         max_risk=max_risk,
         min_agreements=max(3, math.ceil(DEFAULT.min_agreements * factor)),
-        required_bits=max(30.0, DEFAULT.required_bits + 10 * math.log2(factor)),
+        required_bits=max(14.0, DEFAULT.required_bits + 10 * math.log2(factor)),
     )
 
 

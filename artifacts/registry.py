@@ -13,6 +13,7 @@ from immutables import Map
 from msgspec import Struct
 
 from artifacts.artifact import Artifact, Reading
+from artifacts.bits import Baseline
 from artifacts.comparators import public_form
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
@@ -49,8 +50,9 @@ class Entry:
     """One family version in one scope; compared by identity.
 
     `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
-    since then counts. `returns` counts how often it came back there; `price` is in bits. A canary
-    answers a `share` of the utterances, or all where that is None; see `is_within`.
+    since then counts. `returns` counts how often it came back there; `price` is in bits.
+    `baseline` was fixed when the version was proposed. A canary answers a `share` of the
+    utterances, or all where that is None; see `is_within`.
     """
 
     scope: str
@@ -62,6 +64,7 @@ class Entry:
     since: int
     returns: int
     price: float
+    baseline: Baseline | None = None
     share: float | None = None
 
     @property
@@ -310,10 +313,12 @@ def changed(
     changes: Sequence[StageChange],
     artifacts: Iterable[Artifact],
     price: float = 0.0,
+    baseline: Baseline | None = None,
 ) -> Registry | Problem:
     """Return the next snapshot, or why the change set does not fit; it is atomic.
 
-    `price` in bits is what the search for the new artifacts tried.
+    `price` in bits is what the search for the new artifacts tried, `baseline` what their agreements
+    are weighed against.
     """
     if ordinal != registry.ordinal + 1:
         message = f"ordinal {ordinal} after {registry.ordinal}"
@@ -330,7 +335,7 @@ def changed(
         if problem is not None or artifact is None:
             place = f"{change.family}@{change.version}"
             return Problem("bad-document", place, str(problem))
-        entry = _entry(scope, change, artifact, before, ordinal, price)
+        entry = _entry(scope, change, artifact, before, ordinal, price, baseline)
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
         touched.append(artifact)
@@ -356,6 +361,7 @@ def _entry(
     before: Entry | None,
     ordinal: int,
     price: float,
+    baseline: Baseline | None,
 ) -> Entry:
     enters_shadow = change.stage == "shadow" or before is None
     return Entry(
@@ -368,6 +374,7 @@ def _entry(
         since=ordinal if enters_shadow or before is None else before.since,
         returns=(before.returns + enters_shadow) if before else 0,
         price=before.price if before else price,
+        baseline=before.baseline if before else baseline,
         share=change.share,
     )
 

@@ -477,6 +477,24 @@ class ExpectationChecked(Event):
 # --- proposals and versions -----------------------------------------------------------------------
 
 
+class AnswerCounted(Part):
+    """How many texts were answered so; a long answer is named by its digest."""
+
+    answer: str = Field(max_length=80)
+    texts: int = Field(ge=1)
+
+
+class AnswersKnown(Part):
+    """What a cluster was answered when a version was proposed: the baseline of its evidence.
+
+    Of `texts` different texts with `answers` different answers, the commonest of these.
+    """
+
+    texts: int = Field(ge=0)
+    answers: int = Field(ge=0)
+    commonest: tuple[AnswerCounted, ...] = Field(default=(), max_length=16)
+
+
 class VersionProposed(Event):
     """A change set somebody wants. `previous` is the ordinal of the last change they had seen.
 
@@ -489,6 +507,7 @@ class VersionProposed(Event):
     changes: tuple[Change, ...]
     artifacts: tuple[JsonValue, ...] = ()
     price_bits: float = 0.0
+    baseline: AnswersKnown | None = None
     mended: tuple[str, ...] = ()
     previous: int
 
@@ -503,6 +522,7 @@ class VersionChanged(Event):
     changes: tuple[Change, ...]
     artifacts: tuple[JsonValue, ...] = ()
     price_bits: float = 0.0
+    baseline: AnswersKnown | None = None
     checks: tuple[CheckMade, ...] = ()
     previous: int
     signature: str | None = None

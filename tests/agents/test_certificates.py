@@ -119,9 +119,9 @@ def test_the_policy_is_printed_with_units_and_reasons() -> None:
     status, said, _ = kappa("audit", "--policy", "--json")
     rows = {row["threshold"]: row for row in json.loads(said)}
     assert status == 0
-    assert rows["required_bits"]["value"] == 36
+    assert rows["required_bits"]["value"] == 20
     assert all(row["unit"] and row["reason"] and not row["own"] for row in rows.values())
-    assert "required_bits = 36 bits" in kappa("audit", "--policy")[1]
+    assert "required_bits = 20 bits" in kappa("audit", "--policy")[1]
 
 
 def test_a_tenant_s_own_thresholds_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:

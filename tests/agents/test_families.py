@@ -230,14 +230,18 @@ def test_waiting_says_what_each_lacks(looked_at: Desk) -> None:
         "m": "3 agreements of 5", "r": None, "s": "0 agreements of 5",
     }  # fmt: skip
     assert rows["m"]["needs"] == [
-        {"what": "agreements", "seen": 3, "needed": 5, "slot": None},
-        {"what": "bits", "seen": 30.0, "needed": 36.0, "slot": None},
-        {"what": "values", "seen": 3, "needed": 3, "slot": "n"},
-    ]
+        {"what": "agreements", "seen": 3, "needed": 5, "slot": None, "parts": []},
+        {
+            "what": "bits", "seen": 30.0, "needed": 21.98, "slot": None,
+            "parts": [["margin", 20.0], ["description", 1.98], ["price", 0.0], ["returns", 0.0]],
+        },
+        {"what": "values", "seen": 3, "needed": 3, "slot": "n", "parts": []},
+    ]  # fmt: skip
     assert not any(row["waits_for_approval"] for row in rows.values())
     shown = looked_at.families("waiting").out
     assert "m@2" in shown
-    assert "3/5         30/36" in shown
+    assert "3/5         30/22" in shown
+    assert "20 margin" in shown and "2 description" in shown
     assert "nothing" in shown
     assert looked_at.json("waiting", "--tenant", "other") == []
 

@@ -404,7 +404,7 @@ def test_evidence_from_before_a_return_does_not_count() -> None:
     assert entry.returns == 1
     gate.fold(*(atom(entry, 300 + n) for n in range(6)))
     assert (
-        "bits of 76" in gate.refused_by(gate.propose([change("m", 1, RIGHT, "live")]))["evidence"]
+        "bits of 61" in gate.refused_by(gate.propose([change("m", 1, RIGHT, "live")]))["evidence"]
     )
     gate.fold(*(atom(entry, 400 + n) for n in range(6)))
     gate.passed(gate.propose([change("m", 1, RIGHT, "live")]))

@@ -17,7 +17,6 @@ from artifacts.evidence import (
     Sampled,
     Tally,
     agreements_needed,
-    answer_bits,
     anytime_upper,
     clean_needed,
     fold,
@@ -25,7 +24,6 @@ from artifacts.evidence import (
     shortfall,
 )
 from artifacts.policy import DEFAULT, Policy
-from artifacts.values import Json
 
 # samples, errors, the anytime-valid bound at δ = .05, rounded as published
 BOUNDS = [
@@ -58,27 +56,6 @@ def test_without_samples_nothing_is_known_and_surety_costs() -> None:
     assert anytime_upper(0, 0) == 1.0
     assert anytime_upper(50, 50) == 1.0
     assert anytime_upper(0, 100, delta=0.01) > anytime_upper(0, 100, delta=0.05)
-
-
-BITS: dict[str, tuple[Json, float]] = {
-    "a-truth": (True, 1.0),
-    "a-truth-in-words": (" Yes ", 1.0),
-    "null": (None, 1.0),
-    "a-number": (4.5, 10.0),
-    "a-number-in-text": ("-4.50 %", 10.0),
-    "a-label": ("(A)", 2.0),
-    "a-word-of-nine": ("nine-char", 4.5),
-    "a-long-text": ("x" * 100, 20.0),
-    "a-short-list": ([1], 4.0),
-    "an-object": ({"light": "on", "n": 1}, 5.0),
-    "a-long-list": ([1000] * 50, 20.0),
-}
-
-
-@pytest.mark.parametrize("name", BITS)
-def test_bits(name: str) -> None:
-    answer, bits = BITS[name]
-    assert answer_bits(answer) == bits
 
 
 def atom(sample: str, agreed: bool = True, **changes: object) -> Comparison:
@@ -223,7 +200,7 @@ def test_folding_twice_or_in_another_order_changes_nothing() -> None:
     assert seen["another stay"] > 10
 
 
-OPEN = Claim(("n",), ("n",), price=4.0, returns=0)
+OPEN = Claim(("n",), ("n",), price=4.0, returns=0, description=300.0)
 ENOUGH = Tally(80.0, 5, 0, Map({"n": frozenset("123")}))
 SHORTFALLS: dict[str, tuple[Tally, Claim, str | None]] = {
     "nothing-is-missing": (ENOUGH, OPEN, None),
@@ -232,22 +209,25 @@ SHORTFALLS: dict[str, tuple[Tally, Claim, str | None]] = {
     ),
     "agreements": (Tally(80.0, 4, 0, ENOUGH.distinct), OPEN, "4 agreements of 5"),
     "repeats-of-a-text-without-slots": (
-        Tally(80.0, 2), Claim((), (), 0.0, 0), "2 agreements of 3",
+        Tally(80.0, 2), Claim((), (), 0.0, 0, 0.0), "2 agreements of 3",
     ),
-    "three-repeats-suffice": (Tally(36.0, 3), Claim((), (), 0.0, 0), None),
-    "bits-pay-the-price-of-the-search": (
-        Tally(39.0, 5, 0, ENOUGH.distinct), OPEN, "39 bits of 40",
+    "three-repeats-suffice": (Tally(20.0, 3), Claim((), (), 0.0, 0, 0.0), None),
+    "bits-pay-for-the-search-and-the-description": (
+        Tally(29.0, 5, 0, ENOUGH.distinct), OPEN, "29 bits of 30",
     ),
-    "each-return-costs": (ENOUGH, Claim(("n",), ("n",), 4.0, 2), "80 bits of 120"),
+    "a-shorter-description-asks-for-less": (
+        Tally(29.0, 5, 0, ENOUGH.distinct), Claim(("n",), ("n",), 4.0, 0, 100.0), None,
+    ),
+    "each-return-costs": (ENOUGH, Claim(("n",), ("n",), 4.0, 2, 300.0), "80 bits of 110"),
     "each-open-slot-must-vary": (
         Tally(80.0, 5, 0, Map({"n": frozenset("12")})), OPEN,
         "slot 'n' was seen with 2 values of 3",
     ),
     "a-slot-never-seen": (
-        ENOUGH, Claim(("n", "m"), ("n", "m"), 0.0, 0), "slot 'm' was seen with 0 values of 3",
+        ENOUGH, Claim(("n", "m"), ("n", "m"), 0.0, 0, 0.0), "slot 'm' was seen with 0 values of 3",
     ),
     "a-closed-slot-need-not-vary": (
-        Tally(80.0, 5), Claim(("n",), (), 0.0, 0), None,
+        Tally(80.0, 5), Claim(("n",), (), 0.0, 0, 0.0), None,
     ),
 }  # fmt: skip
 
@@ -321,10 +301,13 @@ def test_clean_needed_is_the_least_number(rate: float, samples: int, alone: int)
     assert agreements_needed(replace(CERTIFIED, max_risk=rate)) == samples
 
 
+PARTS = (("margin", 20.0), ("description", 6.0), ("price", 4.0), ("returns", 0.0))
+
+
 def test_needs_say_of_everything_how_much_there_is() -> None:
     assert needs(Tally(39.0, 5, 2, ENOUGH.distinct), OPEN, DEFAULT) == (
         Need("agreements", 5, 5),
-        Need("bits", 39.0, 40.0),
+        Need("bits", 39.0, 30.0, parts=PARTS),
         Need("values", 3, 3, "n"),
     )
 

@@ -19,6 +19,8 @@ from artifacts.values import Json, canonical_json
 _BETS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.88, 0.94)
 _ZERO_ERROR_SHARE = 0.5
 _TRUTHS = frozenset({"yes", "no", "true", "false"})
+INHERITED = "inherited"
+"""The stratum of what an earlier version was compared on: it counts for bits, and is no sample."""
 _MAX_VALUES = 16
 _MAX_BINDINGS = 256
 
@@ -107,15 +109,21 @@ def fold(evidence: Evidence, atom: Comparison) -> Evidence:
     if sample in evidence.atoms:
         return evidence
     key = (atom.digest, atom.since)
-    stratum = (atom.digest, atom.stratum)
-    sampled = evidence.sampled.get(stratum, Sampled())
     return Evidence(
         evidence.tallies.set(key, _added(evidence.tallies.get(key, _NOTHING), atom)),
-        evidence.sampled.set(
-            stratum, Sampled(sampled.samples + 1, sampled.errors + (not atom.agreed))
-        ),
+        _sampled(evidence.sampled, atom),
         evidence.atoms.set(sample, None),
     )
+
+
+def _sampled(
+    sampled: Map[tuple[str, str], Sampled], atom: Comparison
+) -> Map[tuple[str, str], Sampled]:
+    if atom.stratum == INHERITED:
+        return sampled
+    key = (atom.digest, atom.stratum)
+    before = sampled.get(key, Sampled())
+    return sampled.set(key, Sampled(before.samples + 1, before.errors + (not atom.agreed)))
 
 
 def _added(tally: Tally, atom: Comparison) -> Tally:

@@ -15,7 +15,6 @@ choice (a union bound over what could have been chosen). What was tried and reje
 * *Moving sums instead of atoms*: an atom names its sample, so that a second telling changes
   nothing, and is read in the new language again.
 
-* *Waiting in shadow for the rest*: see `bequeathed`.
 
 So all of a bounded window is inherited, never a selection by outcome: what the new version reads,
 disagreements included. Which k of n it does not read was chosen among as many as there are ways to
@@ -28,11 +27,9 @@ from dataclasses import dataclass, field, replace
 
 from immutables import Map
 
-from agents.comparisons import atom_of, claim_of
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of
-from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.policy import Policy
 from artifacts.registry import Entry, Registry
 from artifacts.stages import STAGES
@@ -118,28 +115,18 @@ def bequeathed(
     considered: int,
     policy: Policy,
 ) -> tuple[Inheritance, float] | None:
-    """Return the price in bits of the version that narrows one that was wrong, or None.
+    """Return the price in bits of the next version, which narrows one that was wrong, or None.
 
-    None where what it inherits is not enough to serve: it would wait in shadow and keep its cluster
-    from being learned anew, which has more to show (all pairs of the cluster). None as well where
-    versions of the family came back too often: being narrowed does not begin a new life, else a
-    faulty program would serve again and again.
+    None where it would inherit nothing: what starts with nothing had better be learned anew from
+    its cluster, whose pairs are replayed. None as well where versions of the family came back too
+    often: being narrowed begins no new life, else a faulty program would serve again and again.
     """
     versions = registry.versions(entry.scope, entry.family)
-    window = inheritance.window(entry)
-    choice = price_of_choice(artifact, window, considered)
+    choice = price_of_choice(artifact, inheritance.window(entry), considered)
     if choice is None or sum(other.returns for other in versions) > policy.max_returns:
         return None
     price = price_of_parent(entry, policy, at_fault=True) + choice
-    heir = replace(
-        entry, version=len(versions) + 1, stage="shadow", artifact=artifact, returns=0, price=price
-    )
-    evidence = Evidence()
-    for event in inherited(heir, window):
-        evidence = fold(evidence, atom_of(event))
-    if shortfall(evidence.tally(artifact.digest, heir.since), claim_of(heir), policy) is not None:
-        return None
-    return with_parent(inheritance, entry, heir.version, artifact), price
+    return with_parent(inheritance, entry, len(versions) + 1, artifact), price
 
 
 def passed_on(

@@ -3,8 +3,11 @@
 a trusted reject, a failed audit, a disagreement ─▶ quarantine at once (VersionProposed, shadow)
                                                  ─▶ TeacherAsked (repair), after a recall if needed
 TeacherReplied ─▶ right on all accepted and rejected pairs? ─▶ VersionProposed (next version)
-               ─▶ else narrower, or with a trusted person's correction as an exception?
+               ─▶ else narrower by a rule, inheriting (agents.inheritance)?
+               ─▶ else with a trusted person's correction as an exception?
                ─▶ else the version is retired; the distiller may bring it back on new evidence
+ComparisonMade ─▶ a slot that hardly varies? ─▶ VersionProposed (closed, agents.skewed)
+VersionChanged (narrower, in shadow) ─▶ ComparisonMade (inherited)
 
 An accepted example is never lost: a recipe that misses one is not proposed.
 """

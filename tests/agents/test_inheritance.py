@@ -281,6 +281,27 @@ def test_a_version_narrowed_by_a_rule_inherits_at_its_price() -> None:
     assert shown(made) == [(f"c{n}", True, 2, "inherited") for n in range(1, 11)]
 
 
+@pytest.mark.parametrize(
+    ("name", "agreed", "returns"),
+    [("nothing-to-inherit", 0, 0), ("too-many-returns", 10, DEFAULT.max_returns)],
+)
+def test_a_version_is_not_narrowed(name: str, agreed: int, returns: int) -> None:
+    world = World.of(stage="live")
+    for _ in range(returns):
+        world.through(proposal([change("m", 1, WIDE, "shadow")]))
+    for n in range(1, agreed + 1):
+        world.compared(n, WORDS[n % 2])
+    (quarantine, _) = world.compared(99, "take", "wrong")
+    assert isinstance(quarantine, VersionProposed)
+    if returns < DEFAULT.max_returns:
+        world.through(quarantine)
+    else:
+        world.through(proposal([change("m", 1, WIDE, "shadow")]))
+    (wanted,) = world.mended()
+    assert isinstance(wanted, VersionProposed)
+    assert [(c.version, c.stage) for c in wanted.changes] == [(1, "retired")]
+
+
 def test_a_program_that_changed_starts_anew() -> None:
     world = World.of(stage="live")
     failed_on(world, "take", 1, 2, 3)

@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from agents.suites import limit_problems
 from artifacts.policy import DEFAULT, Policies, Policy, overridden
 from streams.signing import PublicKey, SigningKey, Trust, read_key
 from streams.topic_plan import Layout
@@ -163,6 +164,10 @@ class Settings(BaseSettings):
     expectations_every: float = Field(
         3600, ge=0, description="Seconds between two checks of the data that teaches; 0: none."
     )
+    expectations: dict[str, dict[str, float]] = Field(
+        {},
+        description="JSON: tenant (default: all) to limits by name, else as in agents/suites.py.",
+    )
     partitions: int = Field(
         4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
     )
@@ -223,6 +228,13 @@ class Settings(BaseSettings):
             host, _, port = address.rpartition(":")
             if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
                 raise ValueError(f"{address!r} is not HOST:PORT")
+        return value
+
+    @field_validator("expectations")
+    @classmethod
+    def _is_in_range(cls, value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        if problems := limit_problems(value):
+            raise ValueError("; ".join(problems))
         return value
 
     @field_validator("kafka_password")

@@ -112,3 +112,23 @@ def test_a_typing_error_is_named(given: pytest.MonkeyPatch) -> None:
     shown = check()
     assert shown.exit_code == 0
     assert "KAPPA_AUDITRATE is no setting" in shown.stderr
+
+
+def test_limits_of_expectations_are_shown_and_checked(given: pytest.MonkeyPatch) -> None:
+    limits = '{"default":{"null-share":0.5},"acme":{"teacher-noise":0.1}}'
+    given.setenv("KAPPA_EXPECTATIONS", limits)
+    assert f"KAPPA_EXPECTATIONS={limits}  (environment)" in check().stdout
+    given.setenv("KAPPA_EXPECTATIONS", limits.replace("0.1", "1.5"))
+    shown = check()
+    problem = "tenant 'acme': teacher-noise is 1.5; the limit lies from 0 to 1"
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert shown.stderr == f"kappa: KAPPA_EXPECTATIONS: {problem}\n"
+    up = CliRunner().invoke(main, ["up", "--port", "0"])
+    assert (up.exit_code, problem in up.stderr) == (2, True)
+
+
+def test_a_table_that_is_not_json_is_named(given: pytest.MonkeyPatch) -> None:
+    given.setenv("KAPPA_EXPECTATIONS", "{")
+    shown = check()
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert '"expectations"' in shown.stderr

@@ -3,6 +3,7 @@
 CompletionGiven ─▶ one ComparisonMade for each version that reads the text   (stratum shadow)
 AuditAnswered   ─▶ one ComparisonMade for the version that served            (stratum audit; where
                    a reject is what caused the audit: rejected, which is no sample)
+what a teacher says again, probes ─▶ TeacherRepeated, ProbeAsked             (agents.probes)
 ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (live)
 """
 
@@ -16,6 +17,7 @@ from agents.answer_ref import read_answer_ref
 from agents.changes import promotion
 from agents.comparisons import atom_of, claim_of, compared
 from agents.node import Decider
+from agents.probes import Heard, heard, phi_probes, probed, repeat_probes
 from agents.registries import taken
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
@@ -29,6 +31,8 @@ from streams.events import (
     CompletionGiven,
     Event,
     FeedbackGiven,
+    ProbeAnswered,
+    RecallAnswered,
     Stratum,
     Target,
     VersionChanged,
@@ -39,8 +43,8 @@ from streams.signing import ANYONE, Trust
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, trusted corrections by (tenant, normalized text), and the agreements
-    at which each version was last proposed.
+    """Registry, evidence, trusted corrections by (tenant, normalized text), the agreements at which
+    each version was last proposed, and what teachers said last.
     """
 
     policies: Policies
@@ -50,6 +54,7 @@ class State:
     corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
     proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
+    heard: Heard = field(default_factory=Heard)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -57,17 +62,34 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     match event:
         case VersionChanged():
             registry, refused = taken(state.registry, event, state.trust, "auditor")
-            return replace(state, registry=registry), refused
+            if registry is not state.registry:
+                probes = phi_probes(state.policies, registry, event)
+                return replace(state, registry=registry), (*refused, *probes)
+            return state, refused
         case CompletionGiven():
-            return state, _shadow_comparisons(state, event)
+            state, repeated = _heard(state, event)
+            probes = repeat_probes(state.policies, event)
+            return state, (*_shadow_comparisons(state, event), *repeated, *probes)
         case AuditAnswered():
-            return state, _audit_comparison(state, event)
+            state, repeated = _heard(state, event)
+            return state, (*_audit_comparison(state, event), *repeated)
+        case RecallAnswered():
+            return _heard(state, event)
+        case ProbeAnswered():
+            return state, probed(state.registry, event)
         case FeedbackGiven():
             return _corrected(state, event), ()
         case ComparisonMade():
             return _promotion(_with_evidence(state, event), event)
         case _:
             return state, ()
+
+
+def _heard(
+    state: State, event: CompletionGiven | AuditAnswered | RecallAnswered
+) -> tuple[State, Sequence[Event]]:
+    memory, repeated = heard(state.heard, event)
+    return replace(state, heard=memory), repeated
 
 
 def _with_evidence(state: State, event: ComparisonMade) -> State:
@@ -98,22 +120,27 @@ def _shadow_comparisons(state: State, event: CompletionGiven) -> Sequence[Event]
         given = answer_of_tokens(entry.artifact, tokens)
         if isinstance(given, Given):
             made.append(
-                compared(entry, event.utterance_id, event.text, answer, given, "shadow", target)
-            )
+                compared(
+                    entry, event.utterance_id, event.text, answer, given, "shadow", target,
+                    event.teacher,
+                )
+            )  # fmt: skip
     return made
 
 
 def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
     entry = state.registry.entry_for(event.tenant, event.family, event.version)
     tokens = lex(event.text)
-    if entry is None or not isinstance(tokens, Tokens):
+    if entry is None or entry.artifact.digest != event.digest or not isinstance(tokens, Tokens):
         return ()
     given = answer_of_tokens(entry.artifact, tokens)
     if not isinstance(given, Given):
         return ()
     answer, target = _expected(state, event.tenant, event.text, event.answer)
     stratum: Stratum = "audit" if event.cause == "served" else "rejected"
-    atom = compared(entry, event.utterance_id, event.text, answer, given, stratum, target)
+    atom = compared(
+        entry, event.utterance_id, event.text, answer, given, stratum, target, event.teacher
+    )
     agreed = same(event.served, answer, entry.artifact.comparator)
     return (atom.model_copy(update={"probability": event.probability, "agreed": agreed}),)
 
@@ -150,7 +177,7 @@ def auditor(
         name="auditor",
         folds=(),
         reads=("completions", "versions", "evidence", "feedback"),
-        writes=("evidence", "proposals", "learning"),
+        writes=("evidence", "proposals", "learning", "fallbacks"),
         initial=State(policies, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,

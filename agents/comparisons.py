@@ -40,6 +40,7 @@ def compared(
     given: Given,
     stratum: Stratum,
     target: Target = "teacher",
+    teacher: str | None = None,
 ) -> ComparisonMade:
     """Return the atom of one answer held against what the target said."""
     comparator = entry.artifact.comparator
@@ -59,4 +60,5 @@ def compared(
         values={name: bound.spelling for name, bound in given.bindings.items()},
         text=text,
         expected=expected,
+        teacher=teacher if target == "teacher" else None,
     )

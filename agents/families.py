@@ -29,8 +29,8 @@ def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str
             "errors": sampled.errors,
             "error_bound_95": anytime_upper(sampled.errors, sampled.samples),
         }
-        for stratum in ("replay", "shadow", "audit")
-        if (sampled := evidence.sampled.get((digest, stratum))) is not None
+        for stratum in ("replay", "phi", "shadow", "audit")
+        if (sampled := evidence.sampled.get((digest, "teacher", stratum))) is not None
     }
     return {
         "scope": entry.scope,

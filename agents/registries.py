@@ -58,14 +58,18 @@ def taken(
 ) -> tuple[Registry, Sequence[VersionRefused]]:
     """Return the registry with one more change set; the last good one, and why, when refused.
 
-    Folding a change set twice changes nothing and is not worth a word. A refused one does not take
-    its ordinal: the next valid change set with the same ordinal is folded.
+    Folding a change set twice changes nothing and is not worth a word; another one with its ordinal
+    is refused. A refused one does not take its ordinal: the next valid change set with the same
+    ordinal is folded.
     """
-    if event.ordinal <= registry.ordinal:
+    if event.ordinal > registry.ordinal:
+        after = next_registry(registry, event, trust)
+        if isinstance(after, Registry):
+            return after, ()
+    elif _is_another(registry, event):
+        after = f"ordinal {event.ordinal} is taken by another change set"
+    else:
         return registry, ()
-    after = next_registry(registry, event, trust)
-    if isinstance(after, Registry):
-        return after, ()
     refused = VersionRefused(
         ordinal=event.ordinal,
         scope=event.scope[:_SCOPE_SHOWN],
@@ -73,6 +77,22 @@ def taken(
         reason=after[:REASON_LIMIT],
     )
     return registry, (refused,)
+
+
+def _is_another(registry: Registry, event: VersionChanged) -> bool:
+    """Return whether a change set cannot be the one that was folded at its ordinal.
+
+    Had it been, each of its versions would have been put there then, or moved since.
+    """
+    last = {(change.family, change.version): change for change in event.changes}
+    for change in last.values():
+        entry = registry.entry(event.scope, change.family, change.version)
+        if entry is None or entry.artifact.digest != change.digest:
+            return True
+        has_moved_since = entry.ordinal > event.ordinal
+        if not has_moved_since and (entry.ordinal, entry.stage) != (event.ordinal, change.stage):
+            return True
+    return False
 
 
 def folded(registry: Registry, event: VersionChanged, trust: Trust) -> Registry:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from artifacts.grammar.lexer import MAX_CODE_POINTS
+from artifacts.policy import EVERY_TENANT
 from artifacts.registry import SHARED
 from streams.events import ExpectationChecked
 
@@ -167,10 +168,7 @@ EXPECTATIONS: tuple[Expectation, ...] = (
 
 
 Limits = Mapping[str, Mapping[str, float]]
-"""Limits by tenant and by name of the expectation; those under EVERY go for all tenants."""
-
-EVERY = "default"
-"""For all tenants, the one of that name among them."""
+"""Limits by tenant and by name of the expectation; those under `*` go for all tenants."""
 
 LIMITS: Mapping[str, Limit] = MappingProxyType(
     {row.name: row.limit for row in EXPECTATIONS if row.limit is not None}
@@ -197,14 +195,14 @@ def _problem(tenant: str, name: str, value: float) -> str | None:
         return f"{name!r} is no limit; there are {', '.join(LIMITS)}"
     if not limit.least <= value <= limit.most:
         return f"{name} is {value:g}; the limit lies from {limit.least:g} to {limit.most:g}"
-    if named(name).suite == "records" and tenant not in (EVERY, SHARED):
-        return f"{name} is about records of all tenants; set it for {EVERY!r}"
+    if named(name).suite == "records" and tenant not in (EVERY_TENANT, SHARED):
+        return f"{name} is about records of all tenants; set it for {EVERY_TENANT!r}"
     return None
 
 
 def expectations(scope: str, limits: Limits) -> tuple[Expectation, ...]:
     """Return the table with the limits of a scope: its own, else those for all, else as written."""
-    given = {**limits.get(EVERY, {}), **limits.get(scope, {})}
+    given = {**limits.get(EVERY_TENANT, {}), **limits.get(scope, {})}
     return tuple(
         row
         if row.limit is None or row.name not in given
@@ -218,7 +216,7 @@ def expectations(scope: str, limits: Limits) -> tuple[Expectation, ...]:
 
 def set_by(row: Expectation, scope: str, limits: Limits) -> str | None:
     """Return whose limit goes for an expectation in a scope; None for the table's."""
-    return next((who for who in (scope, EVERY) if row.name in limits.get(who, {})), None)
+    return next((who for who in (scope, EVERY_TENANT) if row.name in limits.get(who, {})), None)
 
 
 _WORDS = (

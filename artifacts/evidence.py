@@ -9,7 +9,7 @@ candidate would have done, audits say how the served answers did.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from immutables import Map
 
@@ -65,6 +65,14 @@ class Comparison:
     values: Mapping[str, str]
 
 
+Binding = tuple[tuple[str, str], ...]
+"""The spellings bound to the slots of a text, by name."""
+
+
+_BEYOND: Binding = (("", ""),)
+"""Stands for one that is beyond the most that a tally holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What the atoms of one version add up to since it entered shadow.
@@ -76,7 +84,7 @@ class Tally:
     agreements: int = 0
     disagreements: int = 0
     distinct: Map[str, frozenset[str]] = field(default_factory=Map)
-    bindings: frozenset[tuple[tuple[str, str], ...]] = frozenset()
+    bindings: Map[Binding, float] = field(default_factory=Map)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +95,39 @@ class Sampled:
     errors: int = 0
 
 
+class Counted(NamedTuple):
+    """What the atoms of one sample, target and stratum come to; a disagreement earns nothing."""
+
+    agreed: bool
+    since: int
+    bits: float
+    binding: Binding
+    target: str
+    stratum: str
+
+
+def _joined(a: Counted, b: Counted) -> Counted:
+    """Return what two atoms of one sample come to, whichever came first.
+
+    A sample that disagreed once is a disagreement, of the last time that the version was in shadow;
+    one that always agreed is an agreement of the first time. This is a semilattice: commutative,
+    associative, idempotent.
+    """
+    if a.agreed != b.agreed:
+        return b if a.agreed else a
+    return min(a, b) if a.agreed else max(a, b)
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Tallies by (digest, since), samples by (digest, stratum), and the atoms already counted."""
+    """Tallies by (digest, since), samples by (digest, target, stratum), and what was counted.
+
+    Atoms are kept by digest, and then by sample, target and stratum.
+    """
 
     tallies: Map[tuple[str, int], Tally] = field(default_factory=Map)
-    sampled: Map[tuple[str, str], Sampled] = field(default_factory=Map)
-    atoms: Map[str, None] = field(default_factory=Map)
+    sampled: Map[tuple[str, str, str], Sampled] = field(default_factory=Map)
+    atoms: Map[str, Map[str, Counted]] = field(default_factory=Map)
 
     def tally(self, digest: str, since: int) -> Tally:
         """Return what counts for a version that entered shadow at `since`."""
@@ -104,47 +138,102 @@ _NOTHING = Tally()
 
 
 def fold(evidence: Evidence, atom: Comparison) -> Evidence:
-    """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter."""
-    sample = f"{atom.sample_id}|{atom.digest}|{atom.target}|{atom.stratum}"
-    if sample in evidence.atoms:
+    """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter.
+
+    That holds for late and for contradictory ones, too (see `_joined`); only which bindings and
+    values count beyond the most that a tally holds depends on the order.
+    """
+    atoms = evidence.atoms.get(atom.digest, _NO_ATOMS)
+    name = f"{atom.sample_id}|{atom.target}|{atom.stratum}"
+    before, counted = atoms.get(name), _counted(atom)
+    after = counted if before is None else _joined(before, counted)
+    if after == before:
         return evidence
-    key = (atom.digest, atom.since)
+    atoms = atoms.set(name, after)
+    tallies = evidence.tallies
+    if before is None:
+        key = (atom.digest, after.since)
+        tally = tallies.get(key, _NOTHING)
+        added = _added(tally, after)
+        if added is tally and after.binding not in tally.bindings:
+            atoms = atoms.set(name, after._replace(binding=_BEYOND))  # it is long
+        tallies = tallies.set(key, added)
+    else:
+        for since in {before.since, after.since}:
+            tallies = _set(tallies, (atom.digest, since), _tally(atoms, since))
     return Evidence(
-        evidence.tallies.set(key, _added(evidence.tallies.get(key, _NOTHING), atom)),
-        _sampled(evidence.sampled, atom),
-        evidence.atoms.set(sample, None),
+        tallies,
+        _sampled(evidence.sampled, atom.digest, before, after),
+        evidence.atoms.set(atom.digest, atoms),
     )
 
 
 def _sampled(
-    sampled: Map[tuple[str, str], Sampled], atom: Comparison
-) -> Map[tuple[str, str], Sampled]:
-    if atom.stratum == INHERITED:
+    sampled: Map[tuple[str, str, str], Sampled], digest: str, before: Counted | None, after: Counted
+) -> Map[tuple[str, str, str], Sampled]:
+    """Return the samples with one that is new, or has turned out otherwise."""
+    if after.stratum == INHERITED:
         return sampled
-    key = (atom.digest, atom.stratum)
-    before = sampled.get(key, Sampled())
-    return sampled.set(key, Sampled(before.samples + 1, before.errors + (not atom.agreed)))
+    key = (digest, after.target, after.stratum)
+    known = sampled.get(key, Sampled())
+    errors = known.errors + (not after.agreed) - (before is not None and not before.agreed)
+    return sampled.set(key, Sampled(known.samples + (before is None), errors))
 
 
-def _added(tally: Tally, atom: Comparison) -> Tally:
-    if not atom.agreed:
+_NO_ATOMS: Map[str, Counted] = Map()
+
+
+def _counted(atom: Comparison) -> Counted:
+    binding = tuple(sorted(atom.values.items())) if atom.agreed else ()
+    bits = atom.bits if atom.agreed else 0.0
+    return Counted(atom.agreed, atom.since, bits, binding, atom.target, atom.stratum)
+
+
+def _tally(atoms: Map[str, Counted], since: int) -> Tally:
+    """Return the tally of a version from all its atoms: where one of them has turned out otherwise,
+    which is rare.
+    """
+    tally = _NOTHING
+    for name in sorted(atoms):
+        if atoms[name].since == since:
+            tally = _added(tally, atoms[name])
+    return tally
+
+
+def _set(
+    tallies: Map[tuple[str, int], Tally], key: tuple[str, int], tally: Tally
+) -> Map[tuple[str, int], Tally]:
+    if tally != _NOTHING:
+        return tallies.set(key, tally)
+    return tallies.delete(key) if key in tallies else tallies
+
+
+def _added(tally: Tally, counted: Counted) -> Tally:
+    if not counted.agreed:
         return replace(tally, disagreements=tally.disagreements + 1)
-    key = tuple(sorted(atom.values.items()))
-    if key and (key in tally.bindings or len(tally.bindings) >= _MAX_BINDINGS):
+    binding, bits = counted.binding, counted.bits
+    if not binding:
+        return replace(tally, bits=tally.bits + bits, agreements=tally.agreements + 1)
+    known = tally.bindings.get(binding)
+    if known is not None:  # one binding, one answer: that its bits differ is rare
+        if bits >= known:
+            return tally
+        return replace(
+            tally, bits=tally.bits + bits - known, bindings=tally.bindings.set(binding, bits)
+        )
+    if binding == _BEYOND or len(tally.bindings) >= _MAX_BINDINGS:
         return tally
     return Tally(
-        tally.bits + atom.bits,
+        tally.bits + bits,
         tally.agreements + 1,
         tally.disagreements,
-        _with_values(tally.distinct, atom.values),
-        tally.bindings | {key} if key else tally.bindings,
+        _with_values(tally.distinct, binding),
+        tally.bindings.set(binding, bits),
     )
 
 
-def _with_values(
-    distinct: Map[str, frozenset[str]], values: Mapping[str, str]
-) -> Map[str, frozenset[str]]:
-    for slot, value in values.items():
+def _with_values(distinct: Map[str, frozenset[str]], binding: Binding) -> Map[str, frozenset[str]]:
+    for slot, value in binding:
         seen = distinct.get(slot, frozenset())
         if value not in seen and len(seen) < _MAX_VALUES:
             distinct = distinct.set(slot, seen | {value})
@@ -204,8 +293,11 @@ def shortfall(tally: Tally, claim: Claim, policy: Policy) -> str | None:
     return None if first is None else str(first)
 
 
-def _log_e(errors: int, samples: int, rate: float) -> float:
-    """Return the log of the evidence against "the error rate is at least `rate`"."""
+def log_e(errors: int, samples: int, rate: float) -> float:
+    """Return the log of the evidence [E] against "the error rate is at least `rate`".
+
+    E is an e-value whenever one looks: where the rate is that high its expectation is at most 1.
+    """
     survival = -math.log1p(-rate)
     terms = [
         math.log((1 - _ZERO_ERROR_SHARE) / len(_BETS))
@@ -228,11 +320,11 @@ def anytime_upper(errors: int, samples: int, delta: float = 0.05) -> float:
     (0.009, 1.0)
     """
     low, high, threshold = 0.0, 1 - 1e-12, math.log(1 / delta)
-    if samples == 0 or _log_e(errors, samples, high) < threshold:
+    if samples == 0 or log_e(errors, samples, high) < threshold:
         return 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        if middle > 0 and _log_e(errors, samples, middle) >= threshold:
+        if middle > 0 and log_e(errors, samples, middle) >= threshold:
             high = middle
         else:
             low = middle

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+EVERY_TENANT = "*"
+"""Stands for all of them where something is set by tenant."""
+
 
 class Threshold(NamedTuple):
     """What a threshold counts in, why it is as it is, and the least and the most it may be."""
@@ -64,6 +67,22 @@ class Policy:
         0.0,
         1.0,
         "Of the answers served so many are audited: what certified_risk and quarantine rest on.",
+    )
+    repeat_rate: float = _threshold(
+        0.0,
+        "share",
+        0.0,
+        1.0,
+        "Of the teacher's completions so many are asked a second time: does it agree with itself? "
+        "None in a simulation, whose protocol forbids it; services ask one in a hundred.",
+    )
+    phi_samples: int = _threshold(
+        0,
+        "texts",
+        0,
+        1_000,
+        "Rendered by φ from values drawn over all that a new version reads, and asked of the "
+        "teacher when it first enters shadow. Each is a call of the teacher.",
     )
     canary_share: float = _threshold(
         0.0,

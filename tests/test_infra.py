@@ -26,6 +26,10 @@ METRICS = {
     "kappa_teacher_calls_total": {"teacher", "outcome"},
     "kappa_teacher_tokens_total": set(),
     "kappa_teacher_price_total": set(),
+    "kappa_certified_risk": {"tenant", "method", "delta"},
+    "kappa_audits": {"tenant"},
+    "kappa_audit_errors": {"tenant"},
+    "kappa_self_noise": {"tenant"},
     "kappa_stalled": {"node"},
 }
 # Of settings that other parts of the project bring.

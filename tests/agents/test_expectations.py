@@ -9,7 +9,6 @@ import pytest
 
 from agents.commands.shared import open_reader, open_writer
 from agents.suites import (
-    EVERY,
     EXPECTATIONS,
     LIMITS,
     SUITES,
@@ -21,6 +20,7 @@ from agents.suites import (
     set_by,
 )
 from agents.teaching import Batch, batches
+from artifacts.policy import EVERY_TENANT
 from artifacts.registry import SHARED
 from streams.codec import encode
 from streams.events import (
@@ -205,18 +205,22 @@ def test_every_limit_of_the_table_is_within_its_own_range() -> None:
 
 
 SET: dict[str, tuple[Limits, dict[str, tuple[object, str | None]]]] = {
-    "nobody-sets-it": ({}, {TENANT: (0.9, None), EVERY: (0.9, None)}),
+    "nobody-sets-it": ({}, {TENANT: (0.9, None), EVERY_TENANT: (0.9, None)}),
     "for-one-tenant": (
         {TENANT: {"null-share": 0.2}},
         {TENANT: (0.2, TENANT), "other": (0.9, None), SHARED: (0.9, None)},
     ),
     "for-all": (
-        {EVERY: {"null-share": 0.2}},
-        {TENANT: (0.2, EVERY), EVERY: (0.2, EVERY), SHARED: (0.2, EVERY)},
+        {EVERY_TENANT: {"null-share": 0.2}},
+        {
+            TENANT: (0.2, EVERY_TENANT),
+            EVERY_TENANT: (0.2, EVERY_TENANT),
+            SHARED: (0.2, EVERY_TENANT),
+        },
     ),
     "one-otherwise-than-all": (
-        {EVERY: {"null-share": 0.2}, TENANT: {"null-share": 1.0}},
-        {TENANT: (1.0, TENANT), "other": (0.2, EVERY)},
+        {EVERY_TENANT: {"null-share": 0.2}, TENANT: {"null-share": 1.0}},
+        {TENANT: (1.0, TENANT), "other": (0.2, EVERY_TENANT)},
     ),
     "another-limit": ({TENANT: {"teacher-noise": 0.2}}, {TENANT: (0.9, None)}),
 }
@@ -235,14 +239,14 @@ def test_whose_limit_goes(name: str) -> None:
 
 
 REFUSED: dict[str, tuple[Limits, list[str]]] = {
-    "within-its-range": ({TENANT: {"null-share": 0.0}, EVERY: {"null-share": 1.0}}, []),
+    "within-its-range": ({TENANT: {"null-share": 0.0}, EVERY_TENANT: {"null-share": 1.0}}, []),
     "too-great": (
         {TENANT: {"null-share": 1.01}},
         ["tenant 'acme': null-share is 1.01; the limit lies from 0 to 1"],
     ),
     "too-small": (
-        {EVERY: {"text-readable": 0.2}},
-        ["tenant 'default': text-readable is 0.2; the limit lies from 0.5 to 1"],
+        {EVERY_TENANT: {"text-readable": 0.2}},
+        ["tenant '*': text-readable is 0.2; the limit lies from 0.5 to 1"],
     ),
     "no-number": (
         {TENANT: {"teacher-noise": float("nan")}},
@@ -253,8 +257,8 @@ REFUSED: dict[str, tuple[Limits, list[str]]] = {
         [f"tenant 'acme': 'teacher-known' is no limit; there are {', '.join(LIMITS)}"],
     ),
     "of-all-tenants": (
-        {TENANT: {"rejected-share": 0.5}, EVERY: {"rejected-share": 0.5}},
-        ["tenant 'acme': rejected-share is about records of all tenants; set it for 'default'"],
+        {TENANT: {"rejected-share": 0.5}, EVERY_TENANT: {"rejected-share": 0.5}},
+        ["tenant 'acme': rejected-share is about records of all tenants; set it for '*'"],
     ),
     "all-of-them": (
         {TENANT: {"null-share": -1}, "b": {"refused-share": 2}},

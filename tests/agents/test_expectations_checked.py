@@ -195,7 +195,7 @@ def test_the_command_says_whose_limit_it_is(
 ) -> None:
     said = [*(reply(n, "1", f"{n}", "acme") for n in range(30)), reply(30, None, "x", "acme")]
     asyncio.run(written(tmp_path, said))
-    limits = {"default": {"refused-share": 0.25}, "acme": {"null-share": 0.01}}
+    limits = {"*": {"refused-share": 0.25}, "acme": {"null-share": 0.01}}
     monkeypatch.setenv("KAPPA_EXPECTATIONS", json.dumps(limits))
     status, shown, _ = kappa("audit", "--expectations", "--data", tmp_path)
     assert status == 1

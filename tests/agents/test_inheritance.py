@@ -20,6 +20,7 @@ from agents.inheritance import (
     with_parent,
 )
 from artifacts.artifact import Artifact, load_artifact
+from artifacts.certificate import STRATA
 from artifacts.compiler import Given, answer_of
 from artifacts.evidence import Evidence, fold
 from artifacts.policy import DEFAULT, ONE_POLICY
@@ -218,6 +219,7 @@ def test_what_is_inherited_counts_for_admission_and_in_no_certificate() -> None:
     row = family_row(child, evidence, ONE_POLICY)
     assert (row["bounds"], row["agreements"], row["missing"]) == ({}, 8, None)
     assert not evidence.sampled
+    assert "inherited" not in STRATA
 
 
 def test_a_version_that_nobody_follows_on_leaves_nothing() -> None:

@@ -114,53 +114,110 @@ def test_a_disagreement_earns_nothing() -> None:
     assert (tally.bits, tally.agreements, tally.disagreements) == (10.0, 1, 1)
 
 
-def test_versions_returns_and_strata_are_kept_apart() -> None:
+def test_versions_returns_targets_and_strata_are_kept_apart() -> None:
     evidence = folded(
         atom("a"),
         atom("b", agreed=False),
         atom("a", stratum="audit", agreed=False),
+        atom("a", target="truth"),
         atom("a", digest="e"),
         atom("c", since=9),
     )
     assert dict(evidence.sampled) == {
-        ("d", "shadow"): Sampled(3, 1),
-        ("d", "audit"): Sampled(1, 1),
-        ("e", "shadow"): Sampled(1, 0),
+        ("d", "teacher", "shadow"): Sampled(3, 1),
+        ("d", "truth", "shadow"): Sampled(1, 0),
+        ("d", "teacher", "audit"): Sampled(1, 1),
+        ("e", "teacher", "shadow"): Sampled(1, 0),
     }
     assert evidence.tally("d", 9).disagreements == 0
     assert evidence.tally("d", 1).disagreements == 2
     assert evidence.tally("d", 2) == Tally()
 
 
+CONTRADICTORY = {
+    # atoms as (sample, agreed, since), then agreements and disagreements by since
+    "the-same-twice": ([("a", True, 1), ("a", True, 1)], {1: (1, 0)}),
+    "first-yes-then-no": ([("a", True, 1), ("a", False, 1)], {1: (0, 1)}),
+    "first-no-then-yes": ([("a", False, 1), ("a", True, 1)], {1: (0, 1)}),
+    "a-late-one-of-an-old-stay": ([("a", True, 9), ("a", True, 1)], {1: (1, 0)}),
+    "the-same-pair-after-a-return": ([("a", True, 1), ("a", True, 9)], {1: (1, 0)}),
+    "no-after-a-return": ([("a", True, 1), ("a", False, 9)], {9: (0, 1)}),
+    "no-in-both-stays": ([("a", False, 9), ("a", False, 1)], {9: (0, 1)}),
+    "yes-after-a-return": ([("a", False, 1), ("a", True, 9)], {1: (0, 1)}),
+    "another-sample-holds-the-binding": (
+        [("a", True, 1), ("b", True, 1), ("a", False, 1)], {1: (1, 1)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CONTRADICTORY)
+def test_a_sample_counts_once_and_as_a_disagreement_if_it_ever_was_one(name: str) -> None:
+    rows, expected = CONTRADICTORY[name]
+    evidence = folded(*(atom(s, yes, since=since, values={"n": "5"}) for s, yes, since in rows))
+    tallies = {since: tally for (_, since), tally in evidence.tallies.items()}
+    assert {at: (t.agreements, t.disagreements) for at, t in tallies.items()} == expected
+    assert all(len(t.distinct.get("n", ())) == t.agreements for t in tallies.values())
+    samples = {sample for sample, _, _ in rows}
+    errors = {sample for sample, agreed, _ in rows if not agreed}
+    assert evidence.sampled["d", "teacher", "shadow"] == Sampled(len(samples), len(errors))
+
+
+def test_beyond_the_most_bindings_samples_still_count_once() -> None:
+    atoms = [atom(f"s{n}", values={"n": f"{n}"}) for n in range(300)]
+    evidence = folded(*atoms, *atoms, atom("s299", agreed=False, values={"n": "299"}))
+    tally = evidence.tally("d", 1)
+    assert evidence.sampled["d", "teacher", "shadow"] == Sampled(300, 1)
+    assert (tally.agreements, tally.disagreements, tally.bits) == (256, 1, 2560.0)
+
+
 ATOMS = st.lists(
-    st.builds(
-        lambda value, agreed, since, stratum: (value, agreed, since, stratum),
-        st.integers(0, 4),
-        st.booleans(),
+    st.tuples(
+        st.sampled_from("abcd"),
+        st.integers(0, 3),
+        st.sampled_from([True, True, False]),
         st.integers(1, 2),
         st.sampled_from(["shadow", "audit"]),
+        st.sampled_from([2.0, 10.0]),
     ),
     max_size=12,
 )
 
 
 def test_folding_twice_or_in_another_order_changes_nothing() -> None:
+    """Also where atoms of one sample contradict each other, in any of what they say."""
     seen: Counter[str] = Counter()
 
     @given(ATOMS, st.randoms(use_true_random=False))
-    def check(rows: list[tuple[int, bool, int, str]], chance: object) -> None:
+    def check(rows: list[tuple[str, int, bool, int, str, float]], chance: object) -> None:
         atoms = [
-            atom(str(i), agreed, since=since, stratum=stratum, values={"n": str(value)})
-            for i, (value, agreed, since, stratum) in enumerate(rows)
-        ]
+            atom(
+                sample, agreed, since=since, stratum=stratum, bits=bits,
+                values={"n": str(value)} if value else {},
+            )
+            for sample, value, agreed, since, stratum, bits in rows
+        ]  # fmt: skip
         shuffled = atoms * 2
         chance.shuffle(shuffled)  # type: ignore[attr-defined]  # a random.Random
-        assert folded(*shuffled) == folded(*atoms)
+        evidence = folded(*atoms)
+        assert folded(*shuffled) == evidence
+        verdicts: dict[tuple[str, str], set[bool]] = {}
+        for one in atoms:
+            verdicts.setdefault((one.sample_id, one.stratum), set()).add(one.agreed)
+        for stratum in ("shadow", "audit"):
+            of_stratum = [agreed for (_, where), agreed in verdicts.items() if where == stratum]
+            counted = evidence.sampled.get(("d", "teacher", stratum), Sampled())
+            assert counted == Sampled(len(of_stratum), sum(False in each for each in of_stratum))
         seen["same order" if shuffled[: len(atoms)] == atoms else "another order"] += 1
-        seen["repeats"] += len({value for value, *_ in rows}) < len(rows)
+        seen["repeats"] += len({value for _, value, *_ in rows}) < len(rows)
+        seen["contradictory"] += any(len(each) == 2 for each in verdicts.values())
+        seen["another stay"] += any(
+            a.sample_id == b.sample_id and a.stratum == b.stratum and a.since != b.since
+            for a in atoms for b in atoms
+        )  # fmt: skip
 
     check()
-    assert seen["another order"] > 0 < seen["repeats"]
+    assert min(seen[what] for what in ("another order", "repeats", "contradictory")) > 10
+    assert seen["another stay"] > 10
 
 
 OPEN = Claim(("n",), ("n",), price=4.0, returns=0)

@@ -15,7 +15,6 @@ choice (a union bound over what could have been chosen). What was tried and reje
 * *Moving sums instead of atoms*: an atom names its sample, so that a second telling changes
   nothing, and is read in the new language again.
 
-
 So all of a bounded window is inherited, never a selection by outcome: what the new version reads,
 disagreements included. Which k of n it does not read was chosen among as many as there are ways to
 leave k out, times the narrowings that were considered.

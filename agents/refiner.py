@@ -3,8 +3,11 @@
 a trusted reject, a failed audit, a disagreement ─▶ quarantine at once (VersionProposed, shadow)
                                                  ─▶ TeacherAsked (repair), after a recall if needed
 TeacherReplied ─▶ right on all accepted and rejected pairs? ─▶ VersionProposed (next version)
-               ─▶ else narrower, or with a trusted person's correction as an exception?
+               ─▶ else narrower by a rule, inheriting (agents.inheritance)?
+               ─▶ else with a trusted person's correction as an exception?
                ─▶ else the version is retired; the distiller may bring it back on new evidence
+ComparisonMade ─▶ a slot that hardly varies? ─▶ VersionProposed (closed, agents.skewed)
+VersionChanged (narrower, in shadow) ─▶ ComparisonMade (inherited)
 
 An accepted example is never lost: a recipe that misses one is not proposed.
 """
@@ -17,12 +20,14 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
+from agents.inheritance import Inheritance, bequeathed, noted, passed_on
 from agents.node import Decider
 from agents.registries import answers_known, change_of, taken
+from agents.skewed import closed
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answers_all, compile_recipe
-from artifacts.learning.repair import narrowed, with_exception
+from artifacts.learning.repair import Narrowed, Pairs, narrowed, with_exception
 from artifacts.policy import ONE_POLICY, Policies
 from artifacts.registry import Entry, Registry
 from artifacts.stages import STAGES, StageName
@@ -61,7 +66,9 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Histories by (scope, family); utterances whose audit an untrusted reject has caused."""
+    """Histories by (scope, family); utterances whose audit an untrusted reject has caused; what
+    versions leave to narrower ones.
+    """
 
     policies: Policies
     trusted: frozenset[str]
@@ -69,6 +76,7 @@ class State:
     trust: Trust = ANYONE
     audited: Map[tuple[str, str], None] = field(default_factory=Map)
     histories: Map[tuple[str, str], History] = field(default_factory=Map)
+    inheritance: Inheritance = field(default_factory=Inheritance)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -76,7 +84,10 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     match event:
         case VersionChanged():
             registry, refused = taken(state.registry, event, state.trust, "refiner")
-            return replace(state, registry=registry), refused
+            if registry is state.registry:
+                return state, refused
+            inheritance, made = passed_on(state.inheritance, registry, event)
+            return replace(state, registry=registry, inheritance=inheritance), made
         case ComparisonMade():
             return _compared(state, event)
         case FeedbackGiven():
@@ -92,8 +103,15 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
 def _compared(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
     pair = Pair(utterance_id=event.sample_id, text=event.text, answer=event.expected)
     entry = state.registry.entry(event.scope, event.family, event.version)
+    if entry is not None and STAGES[entry.stage].compared:
+        state = replace(state, inheritance=noted(state.inheritance, event))
     if event.agreed:
-        return _with_accepted(state, event.scope, event.family, pair), ()
+        state = _with_accepted(state, event.scope, event.family, pair)
+        if entry is None:
+            return state, ()
+        policy = state.policies.of(entry.scope)
+        inheritance, made = closed(state.inheritance, state.registry, entry, policy)
+        return replace(state, inheritance=inheritance), made
     if entry is None or not STAGES[entry.stage].compared or entry.since != event.since:
         return state, ()
     return _failed(state, entry, pair, f"disagreed with the {event.target} ({event.stratum})")
@@ -273,30 +291,43 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
     if entry is None:
         return state, ()
     accepted = [(pair.text, pair.answer) for pair in _accepted_pairs(entry, history)]
-    for recipe in (*event.recipes, *_repairs(entry.artifact, accepted, history)):
+    for recipe, narrower in _recipes(event, entry.artifact, accepted, history):
         artifact = compile_recipe(canonical_json(recipe))
         if isinstance(artifact, tuple) or artifact.digest == entry.artifact.digest:
             continue
-        if answers_all(artifact, accepted) and not _repeats_a_mistake(artifact, history):
-            return state, (_next_version(state, event, entry, artifact, history),)
+        if not answers_all(artifact, accepted) or _repeats_a_mistake(artifact, history):
+            continue
+        policy = state.policies.of(entry.scope)
+        if narrower is None:
+            price = policy.search_price(event.tried) + policy.return_surcharge
+            return state, (_next_version(state, entry, artifact, history, price),)
+        left = bequeathed(
+            state.inheritance, state.registry, entry, artifact, narrower.considered, policy
+        )
+        if left is not None:
+            inheritance, price = left
+            proposal = _next_version(state, entry, artifact, history, price)
+            return replace(state, inheritance=inheritance), (proposal,)
     if not STAGES[entry.stage].compared:
         return state, ()
     reason = f"no recipe mends {entry.family}@{entry.version} and keeps what was accepted"
     return state, (_proposal(state, entry.scope, reason, [change_of(entry, "retired")]),)
 
 
-def _repairs(
-    artifact: Artifact, accepted: Sequence[tuple[str, JsonValue]], history: History
-) -> Iterable[object]:
-    """Yield recipes made from the version itself: narrower, then with a person's correction."""
+def _recipes(
+    event: TeacherReplied, artifact: Artifact, accepted: Pairs, history: History
+) -> Iterable[tuple[object, Narrowed | None]]:
+    """Yield the teacher's recipes, then those made from the version itself: narrower by a rule,
+    then with a person's correction.
+    """
+    yield from ((recipe, None) for recipe in event.recipes)
     rejected = [(pair.text, pair.answer) for pair in history.rejected]
-    if (narrower := narrowed(artifact, accepted, rejected)) is not None:
-        yield narrower
+    yield from ((one.recipe, one) for one in narrowed(artifact, accepted, rejected))
     last = history.rejected[-1] if history.rejected else None
     if last is not None and last.text in history.corrected:
         excepted = with_exception(artifact, last.text, last.answer)
         if excepted is not None:
-            yield excepted
+            yield excepted, None
 
 
 def _repeats_a_mistake(artifact: Artifact, history: History) -> bool:
@@ -309,12 +340,12 @@ def _repeats_a_mistake(artifact: Artifact, history: History) -> bool:
 
 
 def _next_version(
-    state: State, event: TeacherReplied, entry: Entry, artifact: Artifact, history: History
+    state: State, entry: Entry, artifact: Artifact, history: History, price: float
 ) -> VersionProposed:
-    """Propose the next version, at a surcharge.
+    """Propose the next version.
 
     The accepted pairs do not speak for it: they were chosen because the old version was right on
-    them. Its evidence starts anew.
+    them. Its evidence starts anew, unless a rule made the old one narrower (agents.inheritance).
     """
     versions = state.registry.versions(entry.scope, entry.family)
     changes = [
@@ -327,14 +358,13 @@ def _next_version(
     ]
     if STAGES[entry.stage].compared:
         changes.append(change_of(entry, "retired"))
-    policy = state.policies.of(entry.scope)
     return _proposal(
         state,
         entry.scope,
         f"repairs {entry.family}@{entry.version}",
         changes,
         artifacts=(dict(artifact.document),),
-        price_bits=policy.search_price(event.tried) + policy.return_surcharge,
+        price_bits=price,
         baseline=answers_known(entry.baseline),
         mended=tuple(pair.text for pair in history.rejected),
     )
@@ -348,7 +378,7 @@ def refiner(
         name="refiner",
         folds=(),
         reads=("evidence", "feedback", "completions", "versions", "learning"),
-        writes=("proposals", "learning", "fallbacks"),
+        writes=("proposals", "learning", "fallbacks", "evidence"),
         initial=State(policies, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,

@@ -18,6 +18,8 @@ from artifacts.policy import Policy
 
 _BETS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.88, 0.94)
 _ZERO_ERROR_SHARE = 0.5
+INHERITED = "inherited"
+"""The stratum of what an earlier version was compared on: it counts for bits, and is no sample."""
 _MAX_VALUES = 16
 _MAX_BINDINGS = 256
 
@@ -151,6 +153,8 @@ def _sampled(
     sampled: Map[tuple[str, str, str], Sampled], digest: str, before: Counted | None, after: Counted
 ) -> Map[tuple[str, str, str], Sampled]:
     """Return the samples with one that is new, or has turned out otherwise."""
+    if after.stratum == INHERITED:
+        return sampled
     key = (digest, after.target, after.stratum)
     known = sampled.get(key, Sampled())
     errors = known.errors + (not after.agreed) - (before is not None and not before.agreed)

@@ -20,7 +20,10 @@ AbstainReason = Literal[
     "context",
     "shadow_only",
 ]
-Stratum = Literal["replay", "phi", "shadow", "audit", "rejected"]
+Stratum = Literal["replay", "phi", "shadow", "audit", "rejected", "inherited"]
+"""Which distribution a sample is of. Two are of none: `rejected`, of answers that somebody
+rejected, and `inherited`, of what an earlier version with the same program was compared on.
+"""
 Target = Literal["teacher", "truth", "judged"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]

@@ -185,6 +185,7 @@ _CALLS = MappingProxyType(
         b"AuditAnswered": "audited",
         b"AuditRefused": "refused",
         b"RecallAnswered": "recalled",
+        b"RecallRefused": "refused",
     }
 )
 _REASONS = frozenset(get_args(AbstainReason))

@@ -21,7 +21,7 @@ from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import ONE_POLICY, Policies, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
-from artifacts.stages import STAGES, may_follow
+from artifacts.stages import STAGES, may_follow, may_suspend
 from streams.events import (
     AnswerGiven,
     CheckMade,
@@ -37,7 +37,8 @@ from streams.signing import ANYONE, SigningKey, Trust, sign
 
 _RECENT = 200
 CHECKPOINT_EVERY = 100
-LEARNERS = frozenset({"distiller", "refiner"})
+REFINER = "refiner"
+LEARNERS = frozenset({"distiller", REFINER})
 """Actors that learn from one tenant: they may take a shared version out, never put one in."""
 
 WAITS = "waits for approval"
@@ -97,7 +98,16 @@ class Proposal:
         """Yield the versions that are not in service and would be."""
         for change in self.event.changes:
             entry = self.entry(change.family, change.version)
-            if entry and STAGES[change.stage].serves and not STAGES[entry.stage].serves:
+            if entry is None or entry.suspended == change.stage:
+                continue
+            if STAGES[change.stage].serves and not STAGES[entry.stage].serves:
+                yield entry
+
+    def returning(self) -> Iterator[Entry]:
+        """Yield the suspended versions that would be back where they were, let in before."""
+        for change in self.event.changes:
+            entry = self.entry(change.family, change.version)
+            if entry and entry.suspended == change.stage:
                 yield entry
 
 
@@ -113,10 +123,15 @@ Check = Callable[[Proposal], str | Noted | None]
 
 
 def _previous(proposal: Proposal) -> str | None:
-    """A proposer must have seen the family's last change; leaving service needs no such leave."""
+    """A proposer must have seen the family's last change.
+
+    Leaving service needs no such leave, nor does the end of a suspension.
+    """
     for change in proposal.event.changes:
         known = proposal.entry(change.family, change.version)
         if known and STAGES[known.stage].compared and not STAGES[change.stage].serves:
+            continue
+        if known and known.suspended == change.stage:
             continue
         for entry in proposal.state.registry.versions(proposal.event.scope, change.family):
             if entry.ordinal > proposal.event.previous:
@@ -138,6 +153,8 @@ def _stages(proposal: Proposal) -> str | None:
         before = entry.stage if entry else None
         if not may_follow(before, change.stage):
             return f"{change.family}@{change.version}: {change.stage} may not follow {before}"
+        if change.suspended and not may_suspend(before, change.stage):
+            return f"{change.family}@{change.version}: only what serves is suspended"
         if entry is None:
             if change.digest not in proposal.artifacts:
                 return f"{change.family}@{change.version}: no artifact {change.digest[:12]}"
@@ -172,8 +189,19 @@ def _regressions(proposal: Proposal) -> str | None:
     return None
 
 
+def _suspended(proposal: Proposal) -> str | None:
+    """Who looks into rejects ends a suspension, or a person; evidence alone does not."""
+    if proposal.event.actor in (REFINER, PERSON):
+        return None
+    for change in proposal.event.changes:
+        entry = proposal.entry(change.family, change.version)
+        if entry and entry.suspended and STAGES[change.stage].serves:
+            return f"{entry.family}@{entry.version}: a reject of its answer is being looked into"
+    return None
+
+
 def _evidence(proposal: Proposal) -> str | None:
-    for entry in proposal.entering():
+    for entry in (*proposal.entering(), *proposal.returning()):
         tally = proposal.state.evidence.tally(entry.artifact.digest, entry.since)
         missing = shortfall(tally, claim_of(entry), proposal.policy)
         if missing is not None:
@@ -226,6 +254,8 @@ def _expectations(proposal: Proposal) -> str | None:
         entry = proposal.entry(change.family, change.version)
         if entry is None or not STAGES[change.stage].serves or STAGES[entry.stage].serves:
             continue
+        if entry.suspended == change.stage:
+            continue
         for (scope, suite), run in sorted(proposal.state.runs.items()):
             if scope in (event.scope, SHARED) and run.failed:
                 name, reason = min(run.failed.items())
@@ -259,6 +289,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "stages": _stages,
         "examples": _examples,
         "regressions": _regressions,
+        "suspended": _suspended,
         "evidence": _evidence,
         APPROVAL: _approval,
         "lost-hits": _lost_hits,

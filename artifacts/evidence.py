@@ -20,6 +20,8 @@ _BETS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.88, 0.94)
 _ZERO_ERROR_SHARE = 0.5
 _TRUTHS = frozenset({"yes", "no", "true", "false"})
 _MAX_VALUES = 16
+REJECTED = "rejected"
+"""The stratum of answers that were compared because somebody rejected them."""
 _MAX_BINDINGS = 256
 
 
@@ -102,15 +104,20 @@ _NOTHING = Tally()
 
 
 def fold(evidence: Evidence, atom: Comparison) -> Evidence:
-    """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter."""
+    """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter.
+
+    That a rejected answer was right after all speaks for nobody: rejects are no samples.
+    """
     sample = f"{atom.sample_id}|{atom.digest}|{atom.target}|{atom.stratum}"
     if sample in evidence.atoms:
         return evidence
     key = (atom.digest, atom.since)
+    tally = evidence.tallies.get(key, _NOTHING)
+    counts = atom.stratum != REJECTED or not atom.agreed
     stratum = (atom.digest, atom.stratum)
     sampled = evidence.sampled.get(stratum, Sampled())
     return Evidence(
-        evidence.tallies.set(key, _added(evidence.tallies.get(key, _NOTHING), atom)),
+        evidence.tallies.set(key, _added(tally, atom)) if counts else evidence.tallies,
         evidence.sampled.set(
             stratum, Sampled(sampled.samples + 1, sampled.errors + (not atom.agreed))
         ),

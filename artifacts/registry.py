@@ -21,7 +21,7 @@ from artifacts.grammar.rows import Way, Ways, read_by
 from artifacts.grammar.shapes import Seen
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
-from artifacts.stages import STAGES, StageName, may_follow
+from artifacts.stages import STAGES, StageName, may_follow, may_suspend
 from artifacts.values import digest
 
 SHARED = "shared"
@@ -39,6 +39,8 @@ class StageChange(Protocol):
     def digest(self) -> str: ...
     @property
     def stage(self) -> StageName: ...
+    @property
+    def suspended(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +48,9 @@ class Entry:
     """One family version in one scope; compared by identity.
 
     `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
-    since then counts. `returns` counts how often it came back there; `price` is in bits.
+    since then counts. `returns` counts how often it came back there; `price` is in bits. While a
+    reject of its answer is looked into it is in shadow, `suspended` from the stage to which it
+    comes back if the reject is refuted; that is neither an entry into shadow nor a return.
     """
 
     scope: str
@@ -58,6 +62,7 @@ class Entry:
     since: int
     returns: int
     price: float
+    suspended: StageName | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -261,7 +266,10 @@ def _decided(found: Sequence[Found]) -> Lookup:
 
 
 def chained(before: str, ordinal: int, scope: str, changes: Sequence[StageChange]) -> str:
-    """Return the digest of a registry after one more change set."""
+    """Return the digest of a registry after one more change set: of all that decides an answer.
+
+    What a suspended version may still count on decides none, and is left out.
+    """
     lines = [[c.family, c.version, c.digest, c.stage] for c in changes]
     return digest([before, ordinal, scope, lines])
 
@@ -320,7 +328,7 @@ def _entry(
     ordinal: int,
     price: float,
 ) -> Entry:
-    enters_shadow = change.stage == "shadow" or before is None
+    enters_shadow = (change.stage == "shadow" and not change.suspended) or before is None
     return Entry(
         scope,
         change.family,
@@ -331,6 +339,7 @@ def _entry(
         since=ordinal if enters_shadow or before is None else before.since,
         returns=(before.returns + enters_shadow) if before else 0,
         price=before.price if before else price,
+        suspended=before.stage if before and change.suspended else None,
     )
 
 
@@ -340,4 +349,6 @@ def _misfit(before: Entry | None, change: StageChange) -> str | None:
     stage = before.stage if before else None
     if not may_follow(stage, change.stage):
         return f"stage {change.stage} may not follow {stage}"
+    if change.suspended and not may_suspend(stage, change.stage):
+        return f"only what serves is suspended, into shadow; not from {stage} to {change.stage}"
     return None

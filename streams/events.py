@@ -92,12 +92,18 @@ class SlotValue(Part):
 
 
 class Change(Part):
-    """One line of a change set: this family version has this stage from now on."""
+    """One line of a change set: this family version has this stage from now on.
+
+    `suspended`: it serves, and is in shadow only until a reject of its answer is looked into; what
+    it has shown still counts when it comes back. Readers that do not know the field let it gather
+    its evidence anew.
+    """
 
     family: str
     version: int = Field(ge=1)
     digest: str
     stage: Stage
+    suspended: bool = False
 
 
 class Pair(Part):
@@ -267,6 +273,20 @@ class RecallAnswered(_Completion):
     answer_ref: str
 
 
+class RecallRefused(Event):
+    """The teacher gave no answer to a rejected utterance; not terminal."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    teacher: str
+    reason: str
+    family: str
+    version: int
+    digest: str
+    answer_ref: str
+
+
 # --- feedback -------------------------------------------------------------------------------------
 
 
@@ -391,6 +411,25 @@ class ExpectationChecked(Event):
     reason: str
     rows: int = Field(ge=0)
     window: Window
+
+
+class RejectJudged(Event):
+    """What became of a source's reject of one answer, and whether it is believed from now on.
+
+    `confirmed` and `refuted` are what the teacher said; `unjudged`: it was not asked, or did not
+    say, for the reason given. `sample_id` is the utterance's; `is_believed` is false for sources
+    that the settings do not trust.
+    """
+
+    tenant: str
+    source: str
+    scope: str
+    family: str
+    version: int
+    sample_id: str
+    outcome: Literal["confirmed", "refuted", "unjudged"]
+    is_believed: bool
+    reason: str = ""
 
 
 # --- proposals and versions -----------------------------------------------------------------------

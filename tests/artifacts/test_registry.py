@@ -28,6 +28,7 @@ class Change:
     version: int
     digest: str
     stage: StageName
+    suspended: bool = False
 
 
 ON = constant("lamp on", "lamp on", "on")

@@ -45,6 +45,7 @@ def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str
         "bits": round(tally.bits, 1),
         "missing": shortfall(tally, claim_of(entry), policies.of(entry.scope)),
         "returns": entry.returns,
+        "suspended": entry.suspended,
         "bounds": bounds,
         "cost_bound": entry.artifact.document["cost"],
         "slotless": entry.artifact.is_slotless,

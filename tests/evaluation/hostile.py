@@ -12,8 +12,9 @@ What is promised of rejects, and what the table must show: no more wrong answers
 allows, and a family whose answer was rejected although it was right is **back within 0 events**: it
 serves again when the next utterance is decided. *Back after* is the most events that any such
 family took, of those rejects that were looked into and in which the teacher, too, said what was
-served (a teacher that errs in its recall makes a disagreement, as anywhere). A rejected answer costs at most a call of the
-teacher, and of a source that is not believed no more calls than the policy's budget.
+served (a teacher that errs in its recall makes a disagreement, as anywhere). A rejected answer
+costs at most a call of the teacher, and of a source that is not believed no more calls than the
+policy's budget.
 
 A result is a JSON file named by the digest of the case, the stream and the project's sources: what
 was stopped goes on where it stopped. The streams lie beside the repository; without them there is

@@ -144,6 +144,11 @@ def answers_known(baseline: Baseline | None) -> AnswersKnown | None:
     )
 
 
+def suspension_of(entry: Entry) -> Change:
+    """Return the line that takes a serving version out while a reject of it is looked into."""
+    return change_of(entry, "shadow").model_copy(update={"suspended": True})
+
+
 def revision_of(registry: Registry) -> Revision:
     """Return the revision of a snapshot."""
     return Revision(ordinal=registry.ordinal, digest=registry.digest)

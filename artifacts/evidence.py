@@ -21,6 +21,8 @@ _ZERO_ERROR_SHARE = 0.5
 INHERITED = "inherited"
 """The stratum of what an earlier version was compared on: it counts for bits, and is no sample."""
 _MAX_VALUES = 16
+REJECTED = "rejected"
+"""The stratum of answers that were compared because somebody rejected them."""
 _MAX_BINDINGS = 256
 
 
@@ -122,7 +124,8 @@ def fold(evidence: Evidence, atom: Comparison) -> Evidence:
     """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter.
 
     That holds for late and for contradictory ones, too (see `_joined`); only which bindings and
-    values count beyond the most that a tally holds depends on the order.
+    values count beyond the most that a tally holds depends on the order. That a rejected answer was
+    right after all speaks for nobody: rejects are no samples.
     """
     atoms = evidence.atoms.get(atom.digest, _NO_ATOMS)
     name = f"{atom.sample_id}|{atom.target}|{atom.stratum}"
@@ -193,6 +196,8 @@ def _set(
 def _added(tally: Tally, counted: Counted) -> Tally:
     if not counted.agreed:
         return replace(tally, disagreements=tally.disagreements + 1)
+    if counted.stratum == REJECTED:
+        return tally
     tally = replace(
         tally,
         canary=tally.canary + counted.is_canary,

@@ -158,6 +158,21 @@ class Policy:
         1_000,
         "Returns to shadow after which a version is retired.",
     )
+    reject_audit_rate: float = _threshold(
+        0.02,
+        "share",
+        0.0,
+        1.0,
+        "Of the answers served so many may be asked about again because a source that is not "
+        "trusted, or not believed any more, rejects them; no source may use up another's part.",
+    )
+    reject_audits_ahead: int = _threshold(
+        10,
+        "answers",
+        0,
+        10_000,
+        "Of these, so many may be asked about before answers have earned them.",
+    )
     max_families: int = _threshold(
         20_000,
         "versions",

@@ -23,7 +23,7 @@ from artifacts.grammar.rows import Way, Ways, read_by
 from artifacts.grammar.shapes import Seen
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
-from artifacts.stages import STAGES, StageName, may_follow
+from artifacts.stages import STAGES, StageName, may_follow, may_suspend
 from artifacts.values import digest
 
 SHARED = "shared"
@@ -43,6 +43,8 @@ class StageChange(Protocol):
     def stage(self) -> StageName: ...
     @property
     def share(self) -> float | None: ...
+    @property
+    def suspended(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,9 @@ class Entry:
     `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
     since then counts. `returns` counts how often it came back there; `price` is in bits.
     `baseline` was fixed when the version was proposed. A canary answers a `share` of the
-    utterances, or all where that is None; see `is_within`.
+    utterances, or all where that is None; see `is_within`. While a reject of its answer is looked
+    into a version is in shadow, `suspended` from the stage to which it comes back, with its share,
+    if the reject is refuted; that is neither an entry into shadow nor a return.
     """
 
     scope: str
@@ -66,6 +70,7 @@ class Entry:
     price: float
     baseline: Baseline | None = None
     share: float | None = None
+    suspended: StageName | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -298,7 +303,10 @@ def _decided(found: Sequence[Found]) -> Lookup:
 
 
 def chained(before: str, ordinal: int, scope: str, changes: Sequence[StageChange]) -> str:
-    """Return the digest of a registry after one more change set; a share where there is one."""
+    """Return the digest of a registry after one more change set: of all that decides an answer.
+
+    A share is part of it, where there is one; what a suspended version may still count on is not.
+    """
     lines = [
         [c.family, c.version, c.digest, c.stage, *([] if c.share is None else [c.share])]
         for c in changes
@@ -363,7 +371,7 @@ def _entry(
     price: float,
     baseline: Baseline | None,
 ) -> Entry:
-    enters_shadow = change.stage == "shadow" or before is None
+    enters_shadow = (change.stage == "shadow" and not change.suspended) or before is None
     return Entry(
         scope,
         change.family,
@@ -375,7 +383,8 @@ def _entry(
         returns=(before.returns + enters_shadow) if before else 0,
         price=before.price if before else price,
         baseline=before.baseline if before else baseline,
-        share=change.share,
+        share=before.share if before and change.suspended else change.share,
+        suspended=before.stage if before and change.suspended else None,
     )
 
 
@@ -387,4 +396,6 @@ def _misfit(before: Entry | None, change: StageChange) -> str | None:
         return f"stage {change.stage} may not follow {stage}"
     if change.share is not None and (change.stage != "canary" or not 0 < change.share <= 1):
         return f"stage {change.stage} has no share {change.share}"
+    if change.suspended and not may_suspend(stage, change.stage):
+        return f"only what serves is suspended, into shadow; not from {stage} to {change.stage}"
     return None

@@ -99,6 +99,9 @@ class Change(Part):
     """One line of a change set: this family version has this stage from now on.
 
     `share` is that of its utterances which a canary answers; all of them where it is None.
+    `suspended`: it serves, and is in shadow only until a reject of its answer is looked into; what
+    it has shown still counts when it comes back. Readers that do not know the field let it gather
+    its evidence anew.
     """
 
     family: str
@@ -106,6 +109,7 @@ class Change(Part):
     digest: str
     stage: Stage
     share: Share | None = None
+    suspended: bool = False
 
 
 class Pair(Part):
@@ -330,6 +334,20 @@ class ProbeRefused(Event):
     digest: str | None = None
 
 
+class RecallRefused(Event):
+    """The teacher gave no answer to a rejected utterance; not terminal."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    teacher: str
+    reason: str
+    family: str
+    version: int
+    digest: str
+    answer_ref: str
+
+
 # --- feedback -------------------------------------------------------------------------------------
 
 
@@ -475,6 +493,25 @@ class ExpectationChecked(Event):
     reason: str
     rows: int = Field(ge=0)
     window: Window
+
+
+class RejectJudged(Event):
+    """What became of a source's reject of one answer, and whether it is believed from now on.
+
+    `confirmed` and `refuted` are what the teacher said; `unjudged`: it was not asked, or did not
+    say, for the reason given. `sample_id` is the utterance's; `is_believed` is false for sources
+    that the settings do not trust.
+    """
+
+    tenant: str
+    source: str
+    scope: str
+    family: str
+    version: int
+    sample_id: str
+    outcome: Literal["confirmed", "refuted", "unjudged"]
+    is_believed: bool
+    reason: str = ""
 
 
 # --- proposals and versions -----------------------------------------------------------------------

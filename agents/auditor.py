@@ -4,6 +4,7 @@ CompletionGiven ─▶ one ComparisonMade for each version that reads the text  
 AuditAnswered   ─▶ one ComparisonMade for the version that served            (stratum audit; where
                    a reject is what caused the audit: rejected, which is no sample)
 ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (live)
+                ─▶ too many seasoned versions wrong? ─▶ DriftFound, VersionProposed (shadow)
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from pydantic import JsonValue
 from agents.answer_ref import read_answer_ref
 from agents.changes import promotion
 from agents.comparisons import atom_of, claim_of, compared
+from agents.drift import Drift, drift_watched
 from agents.node import Decider
 from agents.registries import taken
 from artifacts.comparators import same
@@ -50,6 +52,7 @@ class State:
     corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
     proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
+    drift: Drift = field(default_factory=Map)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -65,13 +68,18 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
         case FeedbackGiven():
             return _corrected(state, event), ()
         case ComparisonMade():
-            return _promotion(_with_evidence(state, event), event)
+            return _folded(state, event)
         case _:
             return state, ()
 
 
-def _with_evidence(state: State, event: ComparisonMade) -> State:
-    return replace(state, evidence=fold(state.evidence, atom_of(event)))
+def _folded(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
+    drift, found = drift_watched(
+        state.drift, event, state.registry, state.evidence, state.policies.of(event.scope)
+    )
+    evidence = fold(state.evidence, atom_of(event))
+    state, promoted = _promotion(replace(state, evidence=evidence, drift=drift), event)
+    return state, (*promoted, *found)
 
 
 def _corrected(state: State, event: FeedbackGiven) -> State:

@@ -29,7 +29,8 @@ def atom_of(event: ComparisonMade) -> Comparison:
 def claim_of(entry: Entry) -> Claim:
     """Return what the version has to show before it may serve."""
     artifact = entry.artifact
-    return Claim(artifact.slot_names, artifact.open_slot_names, entry.price, entry.returns)
+    slots, open_slots = artifact.slot_names, artifact.open_slot_names
+    return Claim(slots, open_slots, entry.price, entry.returns, entry.recheck)
 
 
 def compared(

@@ -41,6 +41,7 @@ from streams.events import (
     AuditAnswered,
     Change,
     CompletionGiven,
+    DriftFound,
     Event,
     Pair,
     ProposalRefused,
@@ -93,6 +94,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             return _replied(state, event)
         case ProposalRefused():
             return _refused(state, event), ()
+        case DriftFound():  # what was learned of another world is neither evidence nor a lesson
+            return replace(state, clusters=state.clusters.set(event.scope, Clusters())), ()
         case _:
             return state, ()
 

@@ -80,10 +80,14 @@ def folded(registry: Registry, event: VersionChanged, trust: Trust) -> Registry:
     return taken(registry, event, trust, "")[0]
 
 
-def change_of(entry: Entry, stage: StageName) -> Change:
+def change_of(entry: Entry, stage: StageName, *, recheck: bool = False) -> Change:
     """Return the line of a change set that puts a version into a stage."""
     return Change(
-        family=entry.family, version=entry.version, digest=entry.artifact.digest, stage=stage
+        family=entry.family,
+        version=entry.version,
+        digest=entry.artifact.digest,
+        stage=stage,
+        recheck=recheck,
     )
 
 

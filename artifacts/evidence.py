@@ -146,13 +146,14 @@ def _with_values(
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a version must show: its slots (open ones apart), the price of its search in bits,
-    its returns.
+    its returns; or no more than that it is still right (`recheck`).
     """
 
     slots: tuple[str, ...]
     open_slots: tuple[str, ...]
     price: float
     returns: int
+    recheck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,8 @@ class Need:
 
 def needs(tally: Tally, claim: Claim, policy: Policy) -> tuple[Need, ...]:
     """Return everything that a version must show before it may serve, shown already or not."""
+    if claim.recheck:
+        return (Need("agreements", tally.agreements, policy.recheck_agreements),)
     agreements = policy.min_agreements if claim.slots else policy.min_repeats
     bits = policy.required_bits + claim.price + claim.returns * policy.return_surcharge
     return (

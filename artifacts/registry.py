@@ -39,6 +39,8 @@ class StageChange(Protocol):
     def digest(self) -> str: ...
     @property
     def stage(self) -> StageName: ...
+    @property
+    def recheck(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +48,8 @@ class Entry:
     """One family version in one scope; compared by identity.
 
     `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
-    since then counts. `returns` counts how often it came back there; `price` is in bits.
+    since then counts. `returns` counts how often it came back there; `price` is in bits. `recheck`
+    says that it served until it was put into shadow without blame: a few agreements bring it back.
     """
 
     scope: str
@@ -58,6 +61,7 @@ class Entry:
     since: int
     returns: int
     price: float
+    recheck: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
@@ -262,7 +266,10 @@ def _decided(found: Sequence[Found]) -> Lookup:
 
 def chained(before: str, ordinal: int, scope: str, changes: Sequence[StageChange]) -> str:
     """Return the digest of a registry after one more change set."""
-    lines = [[c.family, c.version, c.digest, c.stage] for c in changes]
+    lines = [
+        [c.family, c.version, c.digest, c.stage, *(["recheck"] if c.recheck else [])]
+        for c in changes
+    ]
     return digest([before, ordinal, scope, lines])
 
 
@@ -321,6 +328,7 @@ def _entry(
     price: float,
 ) -> Entry:
     enters_shadow = change.stage == "shadow" or before is None
+    has_served = before is not None and (STAGES[before.stage].serves or before.recheck)
     return Entry(
         scope,
         change.family,
@@ -329,8 +337,9 @@ def _entry(
         artifact,
         ordinal,
         since=ordinal if enters_shadow or before is None else before.since,
-        returns=(before.returns + enters_shadow) if before else 0,
+        returns=before.returns + (enters_shadow and not change.recheck) if before else 0,
         price=before.price if before else price,
+        recheck=change.recheck and enters_shadow and has_served,
     )
 
 

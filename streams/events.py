@@ -92,12 +92,17 @@ class SlotValue(Part):
 
 
 class Change(Part):
-    """One line of a change set: this family version has this stage from now on."""
+    """One line of a change set: this family version has this stage from now on.
+
+    `recheck` puts it into shadow without blame: no return is counted, its evidence begins anew, and
+    where it served a few agreements bring it back.
+    """
 
     family: str
     version: int = Field(ge=1)
     digest: str
     stage: Stage
+    recheck: bool = False
 
 
 class Pair(Part):
@@ -367,6 +372,20 @@ class ProposalRefused(Event):
     actor: str
     changes: tuple[Change, ...]
     checks: tuple[CheckMade, ...]
+
+
+class DriftFound(Event):
+    """Seasoned versions of a scope turned out wrong too often: what they answer has changed.
+
+    The statistic that raised the alarm, the audits and errors of the run that did, and how many
+    versions go back to shadow until they are confirmed.
+    """
+
+    scope: str
+    statistic: float
+    samples: int = Field(ge=1)
+    errors: int = Field(ge=1)
+    families: int = Field(ge=0)
 
 
 class Window(Part):

@@ -138,6 +138,7 @@ TOPICS: tuple[Topic, ...] = (
             e.RecipeRefused,
             e.ProposalRefused,
             e.ExpectationChecked,
+            e.DriftFound,
             e.VersionRefused,
         ),
         _field("cluster", "scope"),

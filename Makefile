@@ -7,7 +7,7 @@ KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-sweep \
-	eval-baselines eval-grammars bench bench-engine bench-kafka demo-log clean
+	eval-baselines eval-grammars eval-changing bench bench-engine bench-kafka demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -49,6 +49,9 @@ eval-sweep: .venv/base  ## the same over ceilings of risk, audit and feedback ra
 
 eval-baselines: .venv/eval  ## what caches would have answered; fetches a sentence model
 	$(BIN)/python -m tests.evaluation.baselines $(EVAL)
+
+eval-changing: .venv/base  ## streams whose meaning changes half way, with and without alarms of drift
+	$(BIN)/python -m tests.evaluation.changing --jobs 2 $(EVAL)
 
 eval-grammars: .venv/base  ## recall and false accepts of learned grammars, on tasks in ../shared
 	mkdir -p build

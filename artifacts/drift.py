@@ -15,10 +15,10 @@ probabilities differ, but p₀ must hold for every answer that may be drawn, not
 A version leaves service at its first error, hence it adds one error at most: that a single version
 is wrong is no drift, and a few errors in a row are errors of a few versions.
 
-What would not do: a cumulative sum (M ← max(1, M) · L) against the same limit stays below M, is
-slower, and its promise holds only because of that; Wald's test that begins again at its lower limit
-alarms in a share of its runs, however many there are in a day; a rule such as "two errors in the
-last twenty" has a false alarm each 1/(20 p₀²) samples or so, a promise that nobody chose.
+What would not do: a cumulative sum (M ← max(1, M) · L) against 1/α stays below M and is slower for
+nothing; against 20, as if it looked once, it has a false alarm each 150 samples where p₀ = .05;
+Wald's test at 5 %, begun again whenever it finds nothing, each 320; the rule "two errors in the
+last twenty" each 55.
 
 The statistic depends on the order of the samples: it is that of the log, the same at each replay.
 """

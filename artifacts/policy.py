@@ -136,8 +136,8 @@ class Policy:
         "share of audits",
         0.0,
         0.1,
-        "While seasoned versions err no more often than drift_p0, the mean time to a false alarm of "
-        "drift is at least one over it; 0: no alarms.",
+        "While seasoned versions err no more often than drift_p0, the mean time to a false alarm "
+        "of drift is at least one over it; 0: no alarms.",
     )
     drift_p0: float = _threshold(
         0.05,

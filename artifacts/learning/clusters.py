@@ -145,7 +145,7 @@ def seen(clusters: Clusters, new: Member) -> Clusters:
 def comparable(
     clusters: Clusters, cluster: Cluster, required: frozenset[str]
 ) -> tuple[Member, ...]:
-    """Return the pairs, of any answer, that a grammar with these literals may read; oldest first."""
+    """Return the pairs, of any answer, that these literals let a grammar read; oldest first."""
     recent = {m.utterance_id: m for m in clusters.recent.get(len(cluster.common), ())}
     older = (m for m in cluster.members if m.utterance_id not in recent)
     pairs = (*older, *recent.values())

@@ -129,7 +129,7 @@ def simulate(stream: str, variant: str, options: Sequence[str]) -> Ran:
 
 
 def _alarms(data: Path) -> list[int]:
-    """Return the rows at which drift was found: the virtual clock shows a row's index in seconds."""
+    """Return the rows at which drift was found: the virtual clock counts a second for each."""
 
     async def found() -> list[int]:
         log = EmbeddedLog.open(data / LOG_NAME, read_only=True)

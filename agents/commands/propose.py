@@ -106,7 +106,7 @@ async def _body(
     return {
         "scope": versions[0].scope,
         "reason": sanitize(reason),
-        "changes": [change.model_dump() for change in changes],
+        "changes": [change.model_dump(exclude_defaults=True) for change in changes],
         "previous": registry.ordinal,
     }
 

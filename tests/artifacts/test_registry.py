@@ -28,6 +28,7 @@ class Change:
     version: int
     digest: str
     stage: StageName
+    recheck: bool = False
 
 
 ON = constant("lamp on", "lamp on", "on")

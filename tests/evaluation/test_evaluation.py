@@ -54,7 +54,7 @@ def test_the_exact_cache_and_the_nearest_neighbour() -> None:
     assert found == [(0.5, 3, 1), (0.95, 2, 0)]
 
 
-CHANGING = [{"text": f"{word} {n}", "answer": str(n)} for n in range(30) for word in ("go", "up")]
+CHANGING = [{"text": f"{word} {n}", "answer": str(n)} for n in range(30) for word in ("on", "up")]
 
 
 @pytest.mark.parametrize(("variant", "changed"), [("undisturbed", 0), ("third", 15), ("all", 30)])

@@ -34,6 +34,7 @@ class Change:
     version: int
     digest: str
     stage: StageName
+    recheck: bool = False
 
 
 class _Forgetful(Seen[Any]):

@@ -19,7 +19,7 @@ from artifacts.artifact import Artifact, load_artifact
 from artifacts.compiler import answers_all
 from artifacts.evidence import Evidence, fold, shortfall
 from artifacts.grammar.lexer import Tokens, lex
-from artifacts.policy import ONE_POLICY, Policies, Policy
+from artifacts.policy import EVERY_TENANT, ONE_POLICY, Policies, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
 from artifacts.stages import STAGES, may_follow
 from streams.events import (
@@ -42,9 +42,6 @@ LEARNERS = frozenset({"distiller", "refiner"})
 
 WAITS = "waits for approval"
 """Why an agent's promotion is refused where a person's is asked for."""
-
-EVERY_TENANT = "*"
-"""Stands for all of them where tenants are listed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+EVERY_TENANT = "*"
+"""Stands for all of them where something is set by tenant."""
+
 
 class Threshold(NamedTuple):
     """What a threshold counts in, why it is as it is, and the least and the most it may be."""

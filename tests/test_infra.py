@@ -139,3 +139,9 @@ def test_the_image_runs_without_root_from_pinned_packages() -> None:
     bases = {line.split()[1] for line in lines if line.startswith("FROM ")}
     assert bases == {"python:3.11.14-slim-bookworm"}
     assert any("-c infra/constraints.txt" in line for line in lines)
+
+
+def test_the_image_has_what_its_agents_import() -> None:
+    """Also Great Expectations: without it the auditor checks nothing."""
+    found = re.findall(r'"\.\[(.*)\]"', (INFRA / "Dockerfile").read_text())
+    assert [set(extras.split(",")) for extras in found] == [{"kafka", "llm", "tracing", "audit"}]

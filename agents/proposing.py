@@ -151,14 +151,18 @@ def decision_document(correlation: str, decision: Decision | None) -> dict[str, 
                 "outcome": "changed",
                 "ordinal": decision.ordinal,
                 "scope": decision.scope,
-                "changes": [change.model_dump() for change in decision.changes],
+                "changes": [
+                    change.model_dump(exclude_defaults=True) for change in decision.changes
+                ],
                 "checks": _checks(decision.checks),
             }
         case ProposalRefused():
             return known | {
                 "outcome": "refused",
                 "scope": decision.scope,
-                "changes": [change.model_dump() for change in decision.changes],
+                "changes": [
+                    change.model_dump(exclude_defaults=True) for change in decision.changes
+                ],
                 "checks": _checks(decision.checks),
             }
         case RecordRejected():

@@ -6,6 +6,7 @@ AuditAnswered   ─▶ one ComparisonMade for the version that served           
 what a teacher says again, probes ─▶ TeacherRepeated, ProbeAsked             (agents.probes)
 ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (canary, where the tenant's
                    policy gives canaries a share, and then live)
+                ─▶ too many seasoned versions wrong? ─▶ DriftFound, VersionProposed (shadow)
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pydantic import JsonValue
 from agents.answer_ref import read_answer_ref
 from agents.changes import canary, promotion
 from agents.comparisons import atom_of, claim_of, compared
+from agents.drift import Drift, drift_watched
 from agents.node import Decider
 from agents.probes import Heard, heard, phi_probes, probed, repeat_probes
 from agents.registries import taken
@@ -59,6 +61,7 @@ class State:
     evidence: Evidence = field(default_factory=Evidence)
     proposed: Map[tuple[str, str, int, int, str], int] = field(default_factory=Map)
     heard: Heard = field(default_factory=Heard)
+    drift: Drift = field(default_factory=Map)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -86,7 +89,7 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
         case RejectJudged():
             return _judged(state, event), ()
         case ComparisonMade():
-            return _promotion(_with_evidence(state, event), event)
+            return _folded(state, event)
         case _:
             return state, ()
 
@@ -98,8 +101,13 @@ def _heard(
     return replace(state, heard=memory), repeated
 
 
-def _with_evidence(state: State, event: ComparisonMade) -> State:
-    return replace(state, evidence=fold(state.evidence, atom_of(event)))
+def _folded(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
+    drift, found = drift_watched(
+        state.drift, event, state.registry, state.evidence, state.policies.of(event.scope)
+    )
+    evidence = fold(state.evidence, atom_of(event))
+    state, promoted = _promotion(replace(state, evidence=evidence, drift=drift), event)
+    return state, (*promoted, *found)
 
 
 def _corrected(state: State, event: FeedbackGiven) -> State:

@@ -138,7 +138,12 @@ def _compared(state: State, event: ComparisonMade) -> tuple[State, Sequence[Even
         return replace(state, inheritance=inheritance), made
     if entry is None or not STAGES[entry.stage].compared or entry.since != event.since:
         return state, ()
-    return _failed(state, entry, pair, f"disagreed with the {event.target} ({event.stratum})")
+    reason = f"disagreed with the {event.target} ({event.stratum})"
+    if entry.recheck:  # right in another world, as its examples are: nothing to mend
+        return state, (
+            proposal(state.registry, entry.scope, reason, [change_of(entry, "retired")]),
+        )
+    return _failed(state, entry, pair, reason)
 
 
 def _feedback(state: State, event: FeedbackGiven) -> tuple[State, Sequence[Event]]:

@@ -114,7 +114,9 @@ def folded(registry: Registry, event: VersionChanged, trust: Trust) -> Registry:
     return taken(registry, event, trust, "")[0]
 
 
-def change_of(entry: Entry, stage: StageName, share: float | None = None) -> Change:
+def change_of(
+    entry: Entry, stage: StageName, share: float | None = None, *, recheck: bool = False
+) -> Change:
     """Return the line of a change set that puts a version into a stage; a canary with its share."""
     return Change(
         family=entry.family,
@@ -122,6 +124,7 @@ def change_of(entry: Entry, stage: StageName, share: float | None = None) -> Cha
         digest=entry.artifact.digest,
         stage=stage,
         share=share,
+        recheck=recheck,
     )
 
 

@@ -235,7 +235,8 @@ def _with_values(distinct: Map[str, frozenset[str]], binding: Binding) -> Map[st
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a version must show: its slots (open ones apart), the price of its search and the
-    length of its description in bits, its returns; a canary more.
+    length of its description in bits, its returns; a canary more; or no more than that it is still
+    right (`recheck`).
     """
 
     slots: tuple[str, ...]
@@ -244,6 +245,7 @@ class Claim:
     returns: int
     description: float = 0.0
     is_canary: bool = False
+    recheck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +300,8 @@ def needs(tally: Tally, claim: Claim, policy: Policy) -> tuple[Need, ...]:
     """Return everything that a version must show before it may serve, shown already or not; a
     canary, before it is live.
     """
+    if claim.recheck and not policy.certified_only:
+        return (Need("agreements", tally.agreements, policy.recheck_agreements),)
     agreements = policy.min_agreements if claim.slots else policy.min_repeats
     parts = (
         ("margin", policy.required_bits),

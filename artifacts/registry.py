@@ -45,6 +45,8 @@ class StageChange(Protocol):
     def share(self) -> float | None: ...
     @property
     def suspended(self) -> bool: ...
+    @property
+    def recheck(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,8 @@ class Entry:
     `baseline` was fixed when the version was proposed. A canary answers a `share` of the
     utterances, or all where that is None; see `is_within`. While a reject of its answer is looked
     into a version is in shadow, `suspended` from the stage to which it comes back, with its share,
-    if the reject is refuted; that is neither an entry into shadow nor a return.
+    if the reject is refuted; that is neither an entry into shadow nor a return. `recheck` says that
+    it served until it was put into shadow without blame: a few agreements bring it back.
     """
 
     scope: str
@@ -71,6 +74,7 @@ class Entry:
     baseline: Baseline | None = None
     share: float | None = None
     suspended: StageName | None = None
+    recheck: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
@@ -305,10 +309,15 @@ def _decided(found: Sequence[Found]) -> Lookup:
 def chained(before: str, ordinal: int, scope: str, changes: Sequence[StageChange]) -> str:
     """Return the digest of a registry after one more change set: of all that decides an answer.
 
-    A share is part of it, where there is one; what a suspended version may still count on is not.
+    A share and a recheck are part of it, where they are; what a suspended version may still count
+    on is not.
     """
     lines = [
-        [c.family, c.version, c.digest, c.stage, *([] if c.share is None else [c.share])]
+        [
+            *(c.family, c.version, c.digest, c.stage),
+            *([] if c.share is None else [c.share]),
+            *(["recheck"] if c.recheck else []),
+        ]
         for c in changes
     ]
     return digest([before, ordinal, scope, lines])
@@ -372,6 +381,9 @@ def _entry(
     baseline: Baseline | None,
 ) -> Entry:
     enters_shadow = (change.stage == "shadow" and not change.suspended) or before is None
+    has_served = before is not None and (
+        STAGES[before.stage].serves or before.suspended is not None or before.recheck
+    )
     return Entry(
         scope,
         change.family,
@@ -380,11 +392,12 @@ def _entry(
         artifact,
         ordinal,
         since=ordinal if enters_shadow or before is None else before.since,
-        returns=(before.returns + enters_shadow) if before else 0,
+        returns=before.returns + (enters_shadow and not change.recheck) if before else 0,
         price=before.price if before else price,
         baseline=before.baseline if before else baseline,
         share=before.share if before and change.suspended else change.share,
         suspended=before.stage if before and change.suspended else None,
+        recheck=change.recheck and enters_shadow and has_served,
     )
 
 

@@ -101,7 +101,8 @@ class Change(Part):
     `share` is that of its utterances which a canary answers; all of them where it is None.
     `suspended`: it serves, and is in shadow only until a reject of its answer is looked into; what
     it has shown still counts when it comes back. Readers that do not know the field let it gather
-    its evidence anew.
+    its evidence anew. `recheck` puts it into shadow without blame: no return is counted, its
+    evidence begins anew, and where it served a few agreements bring it back.
     """
 
     family: str
@@ -110,6 +111,7 @@ class Change(Part):
     stage: Stage
     share: Share | None = None
     suspended: bool = False
+    recheck: bool = False
 
 
 class Pair(Part):
@@ -469,6 +471,20 @@ class ProposalRefused(Event):
     actor: str
     changes: tuple[Change, ...]
     checks: tuple[CheckMade, ...]
+
+
+class DriftFound(Event):
+    """Seasoned versions of a scope turned out wrong too often: what they answer has changed.
+
+    The statistic that raised the alarm, the audits and errors of the run that did, and how many
+    versions go back to shadow until they are confirmed.
+    """
+
+    scope: str
+    statistic: float
+    samples: int = Field(ge=1)
+    errors: int = Field(ge=1)
+    families: int = Field(ge=0)
 
 
 class Window(Part):

@@ -141,6 +141,7 @@ TOPICS: tuple[Topic, ...] = (
             e.RecipeRefused,
             e.ProposalRefused,
             e.ExpectationChecked,
+            e.DriftFound,
             e.VersionRefused,
             e.RejectJudged,
         ),

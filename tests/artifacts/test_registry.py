@@ -33,6 +33,7 @@ class Change:
     stage: StageName
     share: float | None = None
     suspended: bool = False
+    recheck: bool = False
 
 
 ON = constant("lamp on", "lamp on", "on")

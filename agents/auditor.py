@@ -14,15 +14,16 @@ from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
 from agents.changes import promotion
-from agents.comparisons import atom_of, claim_of, compared
+from agents.comparisons import claim_of, compared, weighed
 from agents.node import Decider
 from agents.registries import taken
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
-from artifacts.evidence import Evidence, fold, shortfall
+from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens, lex, normalize
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import Registry
+from artifacts.steering import Steering, steered
 from streams.events import (
     AuditAnswered,
     ComparisonMade,
@@ -49,6 +50,7 @@ class State:
     trust: Trust = ANYONE
     corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
+    steerings: Map[str, Steering] = field(default_factory=Map)
     proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
 
 
@@ -71,7 +73,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
 
 
 def _with_evidence(state: State, event: ComparisonMade) -> State:
-    return replace(state, evidence=fold(state.evidence, atom_of(event)))
+    evidence, steerings = weighed(state.evidence, state.steerings, event)
+    return replace(state, evidence=evidence, steerings=steerings)
 
 
 def _corrected(state: State, event: FeedbackGiven) -> State:
@@ -123,7 +126,8 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     if entry is None or entry.stage != "shadow" or entry.since != event.since:
         return state, ()
     tally = state.evidence.tally(event.digest, event.since)
-    if shortfall(tally, claim_of(entry), state.policy) is not None:
+    policy = steered(state.policy, state.steerings.get(entry.scope))
+    if shortfall(tally, claim_of(entry), policy) is not None:
         return state, ()
     key = (entry.scope, entry.family, entry.version, entry.since)
     if tally.agreements < 2 * state.proposed.get(key, 0):

@@ -3,12 +3,14 @@
 Deciders that compare, fold or weigh evidence meet here, so that none of them imports another.
 """
 
+from immutables import Map
 from pydantic import JsonValue
 
 from artifacts.comparators import same
 from artifacts.compiler import Given
-from artifacts.evidence import Claim, Comparison, answer_bits
+from artifacts.evidence import Claim, Comparison, Evidence, answer_bits, fold
 from artifacts.registry import Entry
+from artifacts.steering import Steering, learned
 from streams.events import ComparisonMade, Stratum, Target
 
 
@@ -24,6 +26,21 @@ def atom_of(event: ComparisonMade) -> Comparison:
         event.bits,
         event.values,
     )
+
+
+def weighed(
+    evidence: Evidence, steerings: Map[str, Steering], event: ComparisonMade
+) -> tuple[Evidence, Map[str, Steering]]:
+    """Return the evidence, and what steers admission in each scope, with what an event adds.
+
+    What was counted before changes neither.
+    """
+    atom = atom_of(event)
+    after = fold(evidence, atom)
+    if after is evidence:
+        return evidence, steerings
+    known = steerings.get(event.scope, Steering())
+    return after, steerings.set(event.scope, learned(known, atom))
 
 
 def claim_of(entry: Entry) -> Claim:

@@ -11,16 +11,17 @@ from immutables import Map
 
 from agents.admission import admission_notes
 from agents.changes import APPROVAL, PERSON
-from agents.comparisons import atom_of, claim_of
+from agents.comparisons import claim_of, weighed
 from agents.node import Decider
 from agents.registries import change_of, folded, taken
 from agents.traffic import changed_answers, listed
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.compiler import answers_all
-from artifacts.evidence import Evidence, fold, shortfall
+from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import DEFAULT, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
+from artifacts.steering import Steering, steered
 from artifacts.stages import STAGES, may_follow
 from streams.events import (
     AnswerGiven,
@@ -72,6 +73,7 @@ class State:
     signer: SigningKey | None = None
     approval: frozenset[str] = frozenset()
     evidence: Evidence = field(default_factory=Evidence)
+    steerings: Map[str, Steering] = field(default_factory=Map)
     recent: Map[str, tuple[Tokens, ...]] = field(default_factory=Map)
     runs: Map[tuple[str, str], SuiteRun] = field(default_factory=Map)
 
@@ -168,9 +170,11 @@ def _regressions(proposal: Proposal) -> str | None:
 
 
 def _evidence(proposal: Proposal) -> str | None:
+    state = proposal.state
+    policy = steered(state.policy, state.steerings.get(proposal.event.scope))
     for entry in proposal.entering():
-        tally = proposal.state.evidence.tally(entry.artifact.digest, entry.since)
-        missing = shortfall(tally, claim_of(entry), proposal.state.policy)
+        tally = state.evidence.tally(entry.artifact.digest, entry.since)
+        missing = shortfall(tally, claim_of(entry), policy)
         if missing is not None:
             return f"{entry.family}@{entry.version}: {missing}"
     return None
@@ -272,7 +276,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             registry, refused = taken(state.registry, event, state.trust, "registrar")
             return replace(state, registry=registry), refused
         case ComparisonMade():
-            return replace(state, evidence=fold(state.evidence, atom_of(event))), ()
+            evidence, steerings = weighed(state.evidence, state.steerings, event)
+            return replace(state, evidence=evidence, steerings=steerings), ()
         case AnswerGiven():
             return _served(state, event), ()
         case ExpectationChecked():

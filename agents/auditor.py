@@ -21,7 +21,7 @@ from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
 from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens, lex, normalize
-from artifacts.policy import DEFAULT, Policy
+from artifacts.policy import ONE_POLICY, Policies
 from artifacts.registry import Registry
 from artifacts.steering import Steering, steered
 from streams.events import (
@@ -44,7 +44,7 @@ class State:
     at which each version was last proposed.
     """
 
-    policy: Policy
+    policies: Policies
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
     trust: Trust = ANYONE
@@ -126,7 +126,7 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     if entry is None or entry.stage != "shadow" or entry.since != event.since:
         return state, ()
     tally = state.evidence.tally(event.digest, event.since)
-    policy = steered(state.policy, state.steerings.get(entry.scope))
+    policy = steered(state.policies.of(entry.scope), state.steerings.get(entry.scope))
     if shortfall(tally, claim_of(entry), policy) is not None:
         return state, ()
     key = (entry.scope, entry.family, entry.version, entry.since)
@@ -146,14 +146,16 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     )
 
 
-def auditor(trusted: frozenset[str], policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
+def auditor(
+    trusted: frozenset[str], policies: Policies = ONE_POLICY, trust: Trust = ANYONE
+) -> Decider:
     """Return the auditor node; corrections from `trusted` sources count as truth."""
     return Decider(
         name="auditor",
         folds=(),
         reads=("completions", "versions", "evidence", "feedback"),
         writes=("evidence", "proposals", "learning"),
-        initial=State(policy, trusted, trust=trust),
+        initial=State(policies, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,
         doc="Holds answers against the teacher's and proposes promotions.",

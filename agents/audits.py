@@ -7,12 +7,14 @@ about all families from so many audits, each is to have audits as the root of it
 
     Σ π ≤ audit_rate × answers so far + ALLOWANCE
 
-A process that starts again begins a new count. Probabilities are recorded with every audit, and no
-answer depends on them.
+The budget is a tenant's. A process that starts again begins a new count. Probabilities are recorded
+with every audit, and no answer depends on them.
 """
 
 import math
 from dataclasses import dataclass, field
+
+from artifacts.policy import Policies
 
 LEAST_SHARE = 0.8
 """The least probability, as a share of the audit rate; the rest of the budget is for the young. The
@@ -35,8 +37,8 @@ def least_probability(audit_rate: float) -> float:
 
 
 @dataclass(slots=True)
-class Audits:
-    """The answers that were given, by digest of their version, and the budget that is spent."""
+class Placed:
+    """The answers that one tenant was given, by digest of their version, and what is spent."""
 
     audit_rate: float
     answered: int = 0
@@ -55,3 +57,18 @@ class Audits:
         probability = min(1.0, wanted)
         self.spent += probability
         return probability
+
+
+@dataclass(slots=True)
+class Audits:
+    """Where audits are placed: a budget for each tenant, at the rate of its policy."""
+
+    policies: Policies
+    by_tenant: dict[str, Placed] = field(default_factory=dict)
+
+    def place(self, tenant: str, digest: str) -> float:
+        """Return the probability of auditing the next answer of this tenant by this version."""
+        placed = self.by_tenant.get(tenant)
+        if placed is None:
+            placed = self.by_tenant[tenant] = Placed(self.policies.of(tenant).audit_rate)
+        return placed.place(digest)

@@ -20,6 +20,7 @@ from agents.teachers.estimate import (
     DOLLARS_PER_MILLION_TOKENS,
     PREFIX_TOKENS,
 )
+from artifacts.policy import ONE_POLICY
 from artifacts.registry import Entry, Registry
 from streams.events import AnswerGiven, VersionChanged
 from streams.signing import ANYONE
@@ -45,7 +46,7 @@ def show_simulation(console: Console, tally: Tally, registry: Registry) -> None:
 async def show_insides(console: Console, tally: Tally, transport: Transport) -> None:
     """Print families, savings, an explanation and a refinement, all read back from the log."""
     uses, answered = await _uses(transport)
-    rows = await family_rows(transport, ANYONE)
+    rows = await family_rows(transport, ANYONE, ONE_POLICY)
     serving = [row | {"uses": uses[row["family"]]} for row in rows if row["family"] in uses]
     serving = [row for row in serving if row["stage"] in ("live", "canary")]
     serving.sort(key=lambda row: (-int(row["uses"]), str(row["family"])))
@@ -111,6 +112,6 @@ async def _show_refinement(console: Console, transport: Transport, uses: Mapping
     before = cast(Entry, registry.entry(after.scope, after.family, after.version - 1))
     console.rule("one family before and after a refinement")
     for entry in (before, after):
-        row: dict[str, Any] = family_row(entry, evidence)
+        row: dict[str, Any] = family_row(entry, evidence, ONE_POLICY)
         show_family(console, row, dict(entry.artifact.document))
     console.print(f"why: {escape(reasons.get(after.key, ''))}")

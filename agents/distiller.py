@@ -33,7 +33,7 @@ from artifacts.learning.clusters import (
     seen,
 )
 from artifacts.learning.inducer import induce
-from artifacts.policy import DEFAULT, Policy
+from artifacts.policy import ONE_POLICY, Policies
 from artifacts.registry import Registry
 from artifacts.stages import STAGES
 from artifacts.values import canonical_json, digest
@@ -72,7 +72,7 @@ class State:
     all but a person's approval (`approving`) keeps them from it until it moves.
     """
 
-    policy: Policy
+    policies: Policies
     registry: Registry = field(default_factory=Registry)
     trust: Trust = ANYONE
     clusters: Map[str, Clusters] = field(default_factory=Map)
@@ -121,7 +121,7 @@ def _learned(
     clusters, cluster = add(clusters, new, scope)
     state = replace(state, clusters=state.clusters.set(scope, clusters))
     state, covered = _covered(state, scope, tokens)
-    if covered or not is_due(cluster, new, state.policy.min_pairs):
+    if covered or not is_due(cluster, new, state.policies.of(scope).min_pairs):
         return state, ()
     clusters = replace(clusters, by_id=clusters.by_id.set(cluster.id, attempted(cluster, new)))
     members = question_members(cluster, new)
@@ -131,7 +131,7 @@ def _learned(
         method="recipe",
         cluster=cluster.id,
         pairs=tuple(_pair(m) for m in members),
-        budget=state.policy.search_steps,
+        budget=state.policies.of(scope).search_steps,
     )
     return replace(state, clusters=state.clusters.set(scope, clusters)), (question,)
 
@@ -142,7 +142,8 @@ def _pair(m: Member) -> Pair:
 
 def _covered(state: State, scope: str, tokens: Tokens) -> tuple[State, bool]:
     """Return whether a version reads the text, right or wrong, and may still come to serve it."""
-    patience = state.policy.patience * state.policy.min_agreements
+    policy = state.policies.of(scope)
+    patience = policy.patience * policy.min_agreements
     for entry in state.registry.candidates(scope, tokens):
         if not isinstance(answer_of_tokens(entry.artifact, tokens), Given):
             continue
@@ -164,6 +165,7 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
     if cluster is None:
         return state, ()
     problems: list[str] = []
+    most = state.policies.of(event.scope).max_outlier_share
     for recipe in event.recipes:
         artifact = compile_recipe(canonical_json(recipe))
         if isinstance(artifact, tuple):
@@ -172,7 +174,7 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
         known = comparable(clusters, cluster, artifact.required)
         wrong = disagreeing(artifact, known)
         matched = sum(answer_of(artifact, m.text) is not None for m in known)
-        if len(wrong) > matched * state.policy.max_outlier_share:
+        if len(wrong) > matched * most:
             problems.append(f"wrong on {len(wrong)} of {matched} pairs that it reads")
             continue
         return _proposed(state, event, cluster, artifact, wrong)
@@ -206,7 +208,7 @@ def _proposed(
     family, version = _place(state, scope, cluster.id, artifact)
     excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
     taught = state.taught.set(artifact.digest, Taught(cluster.id, excluded))
-    policy = state.policy
+    policy = state.policies.of(scope)
     versions = state.registry.versions(scope, family)
     known = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
     if known is not None:
@@ -285,14 +287,14 @@ def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event
     return state, made
 
 
-def distiller(policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
+def distiller(policies: Policies = ONE_POLICY, trust: Trust = ANYONE) -> Decider:
     """Return the distiller node."""
     return Decider(
         name="distiller",
         folds=(),
         reads=("completions", "versions", "learning"),
         writes=("learning", "proposals", "evidence"),
-        initial=State(policy, trust=trust),
+        initial=State(policies, trust=trust),
         decide=decide,
         is_rebuilt=True,
         doc="Turns clusters of fallbacks into proposed families.",
@@ -302,17 +304,18 @@ def distiller(policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
 # --- the inducer as a teacher of recipes ----------------------------------------------------------
 
 
-def induced(policy: Policy, event: Event) -> tuple[Policy, Sequence[Event]]:
-    """Answer a question for recipes by search; the state is the policy and never changes."""
+def induced(policies: Policies, event: Event) -> tuple[Policies, Sequence[Event]]:
+    """Answer a question for recipes by search; the state is the policies and never changes."""
     if not isinstance(event, TeacherAsked):
-        return policy, ()
+        return policies, ()
     known = [member(p.utterance_id, p.text, p.answer) for p in (*event.pairs, *event.rejected)]
     members = [m for m in known if m is not None and m.answer is not None]
     recipes: list[JsonValue] = []
     taught: tuple[str, ...] = ()
     tried = steps = 0
     if members:
-        for candidate in induce(members, budget=event.budget, min_pairs=policy.min_pairs):
+        min_pairs = policies.of(event.scope).min_pairs
+        for candidate in induce(members, budget=event.budget, min_pairs=min_pairs):
             recipes.append(cast(JsonValue, candidate.recipe))
             taught = tuple(dict.fromkeys((*taught, *candidate.taught)))
             tried, steps = candidate.tried, candidate.steps
@@ -331,17 +334,17 @@ def induced(policy: Policy, event: Event) -> tuple[Policy, Sequence[Event]]:
         family=event.family,
         version=event.version,
     )
-    return policy, (reply,)
+    return policies, (reply,)
 
 
-def inducer(policy: Policy = DEFAULT) -> Decider:
+def inducer(policies: Policies = ONE_POLICY) -> Decider:
     """Return the node that answers TeacherAsked by search, without an LLM."""
     return Decider(
         name="inducer",
         folds=(),
         reads=("learning",),
         writes=("learning",),
-        initial=policy,
+        initial=policies,
         decide=induced,
         is_rebuilt=False,
         doc="Writes recipes by search over examples.",

@@ -8,7 +8,7 @@ from agents.history import evidence_of, registry_at
 from agents.registries import folded
 from artifacts.evidence import Evidence, anytime_upper, fold, shortfall
 from artifacts.grammar.textform import print_grammar
-from artifacts.policy import DEFAULT
+from artifacts.policy import Policies
 from artifacts.program.printing import print_program
 from artifacts.registry import Entry, Registry
 from streams.codec import Undecodable, decode
@@ -19,7 +19,7 @@ from streams.transports import Reader, Transport
 _PAGE = 1000
 
 
-def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
+def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str, Any]:
     """Return the facts of one family version as a JSON document."""
     digest = entry.artifact.digest
     tally = evidence.tally(digest, entry.since)
@@ -43,7 +43,7 @@ def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
         "agreements": tally.agreements,
         "disagreements": tally.disagreements,
         "bits": round(tally.bits, 1),
-        "missing": shortfall(tally, claim_of(entry), DEFAULT),
+        "missing": shortfall(tally, claim_of(entry), policies.of(entry.scope)),
         "returns": entry.returns,
         "bounds": bounds,
         "cost_bound": entry.artifact.document["cost"],
@@ -51,17 +51,17 @@ def family_row(entry: Entry, evidence: Evidence) -> dict[str, Any]:
     }
 
 
-async def family_rows(log: Transport, trust: Trust) -> list[dict[str, Any]]:
+async def family_rows(log: Transport, trust: Trust, policies: Policies) -> list[dict[str, Any]]:
     """Return the facts of every family version in the log, in a fixed order."""
     registry, evidence = await registry_at(log, trust), await evidence_of(log)
-    return [family_row(entry, evidence) for entry in registry.in_order()]
+    return [family_row(entry, evidence, policies) for entry in registry.in_order()]
 
 
 class Families:
     """The facts of every family version, kept up to date: each asking reads only what has come."""
 
-    def __init__(self, log: Transport, trust: Trust) -> None:
-        self._log, self._trust = log, trust
+    def __init__(self, log: Transport, trust: Trust, policies: Policies) -> None:
+        self._log, self._trust, self._policies = log, trust, policies
         self._registry, self._evidence = Registry(), Evidence()
         self._reader: Reader | None = None
         self._reading = asyncio.Lock()
@@ -76,7 +76,7 @@ class Families:
                     self._fold(decode(record))
                 await asyncio.sleep(0)  # others have their turn
             entries = list(self._registry.in_order())
-        return [family_row(entry, self._evidence) for entry in entries]
+        return [family_row(entry, self._evidence, self._policies) for entry in entries]
 
     def _fold(self, event: Event | Undecodable) -> None:
         match event:

@@ -15,7 +15,7 @@ from agents.audits import Audits
 from agents.node import Decider
 from agents.registries import revision_of, taken
 from artifacts.grammar.lexer import Tokens, lex
-from artifacts.policy import DEFAULT, Policy
+from artifacts.policy import Policies
 from artifacts.registry import MISS, AllFailed, Clash, Entry, Hit, Miss, Registry, TooMany
 from artifacts.values import Value, canonical_json, show_number
 from streams.events import (
@@ -40,14 +40,14 @@ class State:
 
     registry: Registry
     audits: Audits
-    policy: Policy
+    policies: Policies
     revision: Revision
     trust: Trust = ANYONE
 
 
-def state_of(registry: Registry, audit_rate: float, policy: Policy) -> State:
+def state_of(registry: Registry, policies: Policies) -> State:
     """Return the state that decides with this snapshot."""
-    return State(registry, Audits(audit_rate), policy, revision_of(registry))
+    return State(registry, Audits(policies), policies, revision_of(registry))
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -66,7 +66,8 @@ def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:
     tokens = lex(asked.text)
     if not isinstance(tokens, Tokens):
         return (_abstained(state, asked, tokens),)
-    lookup = state.registry.lookup(asked.tenant, tokens, max_candidates=state.policy.max_candidates)
+    limit = state.policies.of(asked.tenant).max_candidates
+    lookup = state.registry.lookup(asked.tenant, tokens, max_candidates=limit)
     if lookup is MISS:  # most utterances, before any pattern is tried
         return (_abstained(state, asked, "miss"),)
     match lookup:
@@ -141,7 +142,7 @@ def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
         "hat": False,
     }
     given = trusted(AnswerGiven, fields, _ANSWER)
-    probability = state.audits.place(digest)
+    probability = state.audits.place(tenant, digest)
     if not probability:
         return (given,)
     fields = {
@@ -182,14 +183,14 @@ def _named(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(f"{entry.family}@{entry.version}" for entry in entries)
 
 
-def matcher(audit_rate: float, policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
-    """Return the matcher node; `audit_rate` is the share of its answers that is audited."""
+def matcher(policies: Policies, trust: Trust = ANYONE) -> Decider:
+    """Return the matcher node."""
     return Decider(
         name="matcher",
         folds=("versions",),
         reads=("utterances",),
         writes=("matches", "fallbacks", "learning"),
-        initial=replace(state_of(Registry(), audit_rate, policy), trust=trust),
+        initial=replace(state_of(Registry(), policies), trust=trust),
         decide=decide,
         is_rebuilt=False,
         doc="Answers from the families, or abstains.",

@@ -14,7 +14,7 @@ from agents.node import Asker, Decider, Node
 from agents.refiner import refiner
 from agents.registrar import registrar
 from agents.teachers import Teacher
-from artifacts.policy import DEFAULT, Policy
+from artifacts.policy import Policies
 from streams.asyncapi import Role
 from streams.signing import ANYONE, SigningKey, Trust
 from streams.topics import TOPIC_NAMES
@@ -33,22 +33,21 @@ def pipeline(
     teacher: Teacher,
     draw: Draw,
     *,
-    audit_rate: float,
+    policies: Policies,
     trusted: frozenset[str],
-    policy: Policy = DEFAULT,
     trust: Trust = ANYONE,
     signer: SigningKey | None = None,
     approval: frozenset[str] = frozenset(),
 ) -> tuple[Node, ...]:
     """Return the nodes in the order in which a single process runs them: answers first."""
     return (
-        matcher(audit_rate, policy, trust),
+        matcher(policies, trust),
         fallback(teacher, draw),
-        refiner(trusted, policy, trust),
-        registrar(policy, trust, signer, approval),
-        auditor(trusted, policy, trust),
-        distiller(policy, trust),
-        inducer(policy),
+        refiner(trusted, policies, trust),
+        registrar(policies, trust, signer, approval),
+        auditor(trusted, policies, trust),
+        distiller(policies, trust),
+        inducer(policies),
     )
 
 

@@ -23,7 +23,7 @@ from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answers_all, compile_recipe
 from artifacts.learning.repair import narrowed, with_exception
-from artifacts.policy import DEFAULT, Policy
+from artifacts.policy import ONE_POLICY, Policies
 from artifacts.registry import Entry, Registry
 from artifacts.stages import STAGES, StageName
 from artifacts.values import canonical_json, digest
@@ -63,7 +63,7 @@ class History:
 class State:
     """Histories by (scope, family); utterances whose audit an untrusted reject has caused."""
 
-    policy: Policy
+    policies: Policies
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
     trust: Trust = ANYONE
@@ -226,7 +226,7 @@ def _repair(
         rejected=rejected,
         family=entry.family,
         version=entry.version,
-        budget=state.policy.search_steps,
+        budget=state.policies.of(entry.scope).search_steps,
     )
     return state, (question,)
 
@@ -244,7 +244,8 @@ def _accepted_pairs(entry: Entry, history: History) -> tuple[Pair, ...]:
 
 def _quarantine(state: State, entry: Entry, reason: str) -> Iterable[VersionProposed]:
     """Yield the proposal that takes a version out of service, or out of shadow for good."""
-    stage: StageName = "retired" if entry.returns >= state.policy.max_returns else "shadow"
+    most = state.policies.of(entry.scope).max_returns
+    stage: StageName = "retired" if entry.returns >= most else "shadow"
     yield _proposal(state, entry.scope, reason, [change_of(entry, stage)])
 
 
@@ -326,7 +327,7 @@ def _next_version(
     ]
     if STAGES[entry.stage].compared:
         changes.append(change_of(entry, "retired"))
-    policy = state.policy
+    policy = state.policies.of(entry.scope)
     return _proposal(
         state,
         entry.scope,
@@ -338,14 +339,16 @@ def _next_version(
     )
 
 
-def refiner(trusted: frozenset[str], policy: Policy = DEFAULT, trust: Trust = ANYONE) -> Decider:
+def refiner(
+    trusted: frozenset[str], policies: Policies = ONE_POLICY, trust: Trust = ANYONE
+) -> Decider:
     """Return the refiner node; rejects from `trusted` sources quarantine, others cause an audit."""
     return Decider(
         name="refiner",
         folds=(),
         reads=("evidence", "feedback", "completions", "versions", "learning"),
         writes=("proposals", "learning", "fallbacks"),
-        initial=State(policy, trusted, trust=trust),
+        initial=State(policies, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,
         doc="Quarantines and repairs families whose answers were wrong.",

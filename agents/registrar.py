@@ -19,7 +19,7 @@ from artifacts.artifact import Artifact, load_artifact
 from artifacts.compiler import answers_all
 from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens, lex
-from artifacts.policy import DEFAULT, Policy
+from artifacts.policy import ONE_POLICY, Policies, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
 from artifacts.steering import Steering, steered
 from artifacts.stages import STAGES, may_follow
@@ -67,7 +67,7 @@ class State:
     person puts a version into service.
     """
 
-    policy: Policy
+    policies: Policies
     registry: Registry = field(default_factory=Registry)
     trust: Trust = ANYONE
     signer: SigningKey | None = None
@@ -85,6 +85,11 @@ class Proposal:
     state: State
     event: VersionProposed
     artifacts: Mapping[str, Artifact]
+
+    @property
+    def policy(self) -> Policy:
+        """The policy of the scope that would change."""
+        return self.state.policies.of(self.event.scope)
 
     def entry(self, family: str, version: int) -> Entry | None:
         """Return the version as the registry has it."""
@@ -171,7 +176,7 @@ def _regressions(proposal: Proposal) -> str | None:
 
 def _evidence(proposal: Proposal) -> str | None:
     state = proposal.state
-    policy = steered(state.policy, state.steerings.get(proposal.event.scope))
+    policy = steered(proposal.policy, state.steerings.get(proposal.event.scope))
     for entry in proposal.entering():
         tally = state.evidence.tally(entry.artifact.digest, entry.since)
         missing = shortfall(tally, claim_of(entry), policy)
@@ -208,7 +213,7 @@ def _lost_hits(proposal: Proposal) -> str | Noted | None:
     named = (proposal.entry(change.family, change.version) for change in event.changes)
     touched = [entry for entry in named if entry is not None]
     state = proposal.state
-    found = changed_answers(registry, after, event.scope, touched, state.recent, state.policy)
+    found = changed_answers(registry, after, event.scope, touched, state.recent, state.policies)
     if not found:
         return None
     lost = sum(answer.is_lost for answer in found)
@@ -235,7 +240,7 @@ def _expectations(proposal: Proposal) -> str | None:
 def _capacity(proposal: Proposal) -> str | None:
     if not proposal.artifacts:
         return None
-    limit = proposal.state.policy.max_families
+    limit = proposal.policy.max_families
     held = proposal.state.registry.compared_count(proposal.event.scope)
     return f"{held} versions of {limit} in this scope" if held >= limit else None
 
@@ -377,7 +382,7 @@ def _made(name: str, found: str | Noted | None) -> CheckMade:
 
 
 def registrar(
-    policy: Policy = DEFAULT,
+    policies: Policies = ONE_POLICY,
     trust: Trust = ANYONE,
     signer: SigningKey | None = None,
     approval: frozenset[str] = frozenset(),
@@ -391,7 +396,7 @@ def registrar(
         folds=("versions",),
         reads=("proposals", "evidence", "matches", "learning"),
         writes=("versions", "learning", "checkpoints"),
-        initial=State(policy, trust=trust, signer=signer, approval=approval),
+        initial=State(policies, trust=trust, signer=signer, approval=approval),
         decide=decide,
         is_rebuilt=True,
         doc="Runs the gate; the only writer of versions.",

@@ -22,7 +22,7 @@ from agents.history import closed_after, registry_at
 from agents.matcher import State, decide, state_of
 from agents.ranges import EVERYTHING, TOPIC, AtTime, Range, offsets_of
 from agents.revisions import Revisions
-from artifacts.policy import DEFAULT
+from artifacts.policy import policies_with
 from artifacts.registry import Registry
 from streams.codec import Undecodable, decode, encode
 from streams.events import AnswerGiven, MatchAbstained, Revision, UtteranceAsked
@@ -306,4 +306,4 @@ def _missing(revision: Revision, last: int) -> str:
 
 
 def _state(registry: Registry) -> State:
-    return state_of(registry, 0.0, DEFAULT)
+    return state_of(registry, policies_with(audit_rate=0.0))

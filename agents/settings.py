@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from artifacts.policy import DEFAULT, Policies, Policy, overridden
 from streams.signing import PublicKey, SigningKey, Trust, read_key
 from streams.topic_plan import Layout
 from streams.transports.kafka_connection import KafkaConnection, SaslMechanism, SecurityProtocol
@@ -105,6 +106,10 @@ class Settings(BaseSettings):
     window: int = Field(64, ge=1, le=10_000, description="Questions to the teacher at once.")
     max_risk: float = Field(0.01, gt=0, lt=1, description="Ceiling of the expected risk.")
     audit_rate: float = Field(0.03, ge=0, le=1, description="Share of answers that are audited.")
+    policy: dict[str, dict[str, bool | int | float]] = Field(
+        {},
+        description="JSON: tenant to {threshold: value}; what it does not set is as for all.",
+    )
     audit_seed: SecretStr = Field(
         SecretStr("kappa"), description="Seed of the audit draws; whoever knows it knows them."
     )
@@ -227,6 +232,23 @@ class Settings(BaseSettings):
         if security.startswith("SASL") and not (value and info.data.get("kafka_username")):
             raise ValueError(f"{security} needs KAPPA_KAFKA_USERNAME and KAPPA_KAFKA_PASSWORD")
         return value
+
+    @model_validator(mode="after")
+    def _policies_fit(self) -> "Settings":
+        """Refuse thresholds that are none, or out of their range."""
+        self.policies()
+        return self
+
+    def policies(self) -> Policies:
+        """Return the policy of each tenant."""
+        default = overridden(DEFAULT, {"max_risk": self.max_risk, "audit_rate": self.audit_rate})
+        own: dict[str, Policy] = {}
+        for tenant, given in self.policy.items():
+            try:
+                own[tenant] = overridden(default, given)
+            except ValueError as error:
+                raise ValueError(f"KAPPA_POLICY: tenant {tenant!r}: {error}") from None
+        return Policies(default, own)
 
     @model_validator(mode="after")
     def _times_fit(self) -> "Settings":

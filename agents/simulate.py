@@ -18,7 +18,7 @@ from agents.pipeline import pipeline
 from agents.runner import Decoder, Running, drain, start, step
 from agents.teachers import Question, Refused, Reply
 from agents.teachers.estimate import estimated
-from artifacts.policy import Policy
+from artifacts.policy import Policies
 from artifacts.registry import Registry
 from streams.codec import encode
 from streams.events import (
@@ -45,14 +45,6 @@ class Asked(Protocol):
     def id(self) -> JsonValue: ...
     @property
     def asked_at(self) -> int | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What steers a simulation."""
-
-    policy: Policy
-    audit_rate: float
 
 
 @dataclass(slots=True)
@@ -127,7 +119,7 @@ class Simulation:
 
     transport: EmbeddedLog
     judge: Judge
-    settings: Settings
+    policies: Policies
     clock: _Clock = field(default_factory=_Clock)
     index: int = 0
     sequence: int = 0
@@ -143,9 +135,8 @@ class Simulation:
         nodes = pipeline(
             self.bench,
             self.bench.drawn,
-            audit_rate=self.settings.audit_rate,
+            policies=self.policies,
             trusted=frozenset({FEEDBACK_SOURCE}),
-            policy=self.settings.policy,
         )
         decoder = Decoder()
         for node in self._with_timer(nodes):
@@ -247,10 +238,10 @@ def shown_revision(revision: Revision) -> str:
 
 
 async def simulate(
-    rows: AsyncIterator[Asked], transport: EmbeddedLog, judge: Judge, settings: Settings
+    rows: AsyncIterator[Asked], transport: EmbeddedLog, judge: Judge, policies: Policies
 ) -> AsyncIterator[tuple[Asked, Simulated, Simulation]]:
     """Yield every row with its outcome, as soon as its learning is done."""
-    simulation = Simulation(transport, judge, settings)
+    simulation = Simulation(transport, judge, policies)
     await simulation.begin()
     async for asked in rows:
         yield asked, await simulation.row(asked), simulation

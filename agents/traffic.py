@@ -11,7 +11,7 @@ from typing import assert_never
 
 from artifacts.comparators import public_form
 from artifacts.grammar.lexer import Tokens
-from artifacts.policy import Policy
+from artifacts.policy import Policies
 from artifacts.registry import (
     SHARED,
     AllFailed,
@@ -51,7 +51,7 @@ def changed_answers(
     scope: str,
     touched: Sequence[Entry],
     recent: Mapping[str, Sequence[Tokens]],
-    policy: Policy,
+    policies: Policies,
 ) -> list[ChangedAnswer]:
     """Return the texts of late that are answered now and would be decided otherwise; lost ones
     first.
@@ -61,10 +61,11 @@ def changed_answers(
     """
     found: list[ChangedAnswer] = []
     for tenant, tokens in _concerned(scope, touched, recent):
-        now = _outcome(before, tenant, tokens, policy)
+        limit = policies.of(tenant).max_candidates
+        now = _outcome(before, tenant, tokens, limit)
         if not now.is_hit:
             continue
-        then = _outcome(after, tenant, tokens, policy)
+        then = _outcome(after, tenant, tokens, limit)
         if (now.form, now.is_hit) != (then.form, then.is_hit):
             found.append(ChangedAnswer(tenant, tokens.text, now.said, then.said, then.is_lost))
     return sorted(found, key=lambda answer: not answer.is_lost)
@@ -98,8 +99,8 @@ class _Outcome:
     is_lost: bool = False
 
 
-def _outcome(registry: Registry, tenant: str, tokens: Tokens, policy: Policy) -> _Outcome:
-    match registry.lookup(tenant, tokens, max_candidates=policy.max_candidates):
+def _outcome(registry: Registry, tenant: str, tokens: Tokens, limit: int) -> _Outcome:
+    match registry.lookup(tenant, tokens, max_candidates=limit):
         case Hit(_, computed, _):
             answer: Json = computed.answer
             said = _cut(json.dumps(answer, ensure_ascii=False))

@@ -12,7 +12,7 @@ from agents.changes import APPROVAL
 from agents.comparisons import claim_of
 from agents.history import records, registry_at, weighed_of
 from artifacts.evidence import Evidence, needs, shortfall
-from artifacts.policy import Policy
+from artifacts.policy import Policies, Policy
 from artifacts.registry import Entry
 from artifacts.stages import STAGES
 from artifacts.steering import steered
@@ -34,7 +34,7 @@ class Refusal:
     noted: Mapping[str, str] = field(default_factory=dict)
 
 
-async def waiting_rows(log: Transport, trust: Trust, policy: Policy) -> list[dict[str, Any]]:
+async def waiting_rows(log: Transport, trust: Trust, policies: Policies) -> list[dict[str, Any]]:
     """Return the facts of every version in shadow, in a fixed order."""
     refused = await _refusals(log)
     registry, (evidence, steerings) = await registry_at(log, trust), await weighed_of(log)
@@ -42,7 +42,7 @@ async def waiting_rows(log: Transport, trust: Trust, policy: Policy) -> list[dic
         _row(
             entry,
             evidence,
-            steered(policy, steerings.get(entry.scope)),
+            steered(policies.of(entry.scope), steerings.get(entry.scope)),
             refused.get((entry.scope, *entry.key), Refusal()),
         )
         for entry in registry.in_order()

@@ -1,6 +1,5 @@
 """`kappa audit`: what may be said about the answers that were served, and what steers serving."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from agents.commands.shared import (
     working,
 )
 from agents.teaching import NEWEST
-from artifacts.policy import DEFAULT, THRESHOLDS
+from artifacts.policy import THRESHOLDS, Policies
 
 
 @click.command("audit", epilog="Example: kappa audit --data run --audit-rate 0.03")
@@ -73,7 +72,7 @@ def audit_command(
     missing.
     """
     if shows_policy:
-        _show_policy(as_json)
+        _show_policy(source.settings.policies(), as_json=as_json)
         return
     if checks or publishing or pages is not None:
         show_expectations(source, newest, pages, as_json=as_json, publishing=publishing)
@@ -93,15 +92,26 @@ def audit_command(
         click.echo("no answer was served, or none is in the log any more")
 
 
-def _show_policy(as_json: bool) -> None:
-    values: dict[str, Any] = asdict(DEFAULT)
+def _show_policy(policies: Policies, *, as_json: bool) -> None:
+    """Print every threshold, and what tenants have of their own."""
+    rows = [_threshold_row(policies, name) for name in THRESHOLDS]
     if as_json:
-        print_json(
-            {
-                name: {"value": values[name], "unit": unit, "reason": reason}
-                for name, (unit, reason) in THRESHOLDS.items()
-            }
-        )
-        return
-    for name, (unit, reason) in THRESHOLDS.items():
-        click.echo(f"{name} = {values[name]:g} {unit}\n    {reason}")
+        print_json(rows)
+    for row in () if as_json else rows:
+        click.echo(f"{row['threshold']} = {row['value']:g} {row['unit']}\n    {row['reason']}")
+        for tenant, value in row["own"].items():
+            click.echo(f"    {tenant}: {value:g}")
+
+
+def _threshold_row(policies: Policies, name: str) -> dict[str, Any]:
+    threshold, value = THRESHOLDS[name], getattr(policies.default, name)
+    own = {tenant: getattr(policy, name) for tenant, policy in sorted(policies.own.items())}
+    return {
+        "threshold": name,
+        "value": value,
+        "unit": threshold.unit,
+        "least": threshold.least,
+        "most": threshold.most,
+        "reason": threshold.reason,
+        "own": {tenant: theirs for tenant, theirs in own.items() if theirs != value},
+    }

@@ -18,7 +18,7 @@ async def run_console(settings: Settings, log: Transport, stopping: asyncio.Even
     """Serve the console until `stopping` is set; raises what ended it."""
     vitals = vitals_of((CONSOLE,), stall_after=settings.stall_after)
     doors = ClusterDoors(log, vitals.metrics)
-    app = console(doors, settings.trust(), vitals)
+    app = console(doors, settings.trust(), vitals, settings.policies())
     with sensing(settings, vitals, "kafka"):
         try:
             async with (

@@ -29,7 +29,6 @@ from agents.show import show_families, show_family, show_waiting
 from agents.trial import Agrees, Differs, Fails, NotRead, decided_otherwise, held_against
 from agents.versions_diff import diff_lines, version_lines
 from agents.waiting import waiting_rows
-from artifacts.policy import policy_for
 from artifacts.registry import Entry
 from streams.transports import Log
 
@@ -45,8 +44,8 @@ def families_group() -> None:
 @json_option
 def families_list(stage: str | None, source: Source, as_json: bool) -> None:
     """List family versions with stage, grammar and evidence."""
-    trust = source.settings.trust()
-    found = working(source, lambda log: family_rows(log, trust))
+    trust, policies = source.settings.trust(), source.settings.policies()
+    found = working(source, lambda log: family_rows(log, trust, policies))
     rows = [row for row in found if stage in (None, row["stage"])]
     if as_json:
         print_json(rows)
@@ -62,12 +61,12 @@ def families_list(stage: str | None, source: Source, as_json: bool) -> None:
 def families_show(family: str, version: int | None, source: Source, as_json: bool) -> None:
     """Show all of one family: grammar, program, examples, evidence; --json gives the artifact."""
 
-    trust = source.settings.trust()
+    trust, policies = source.settings.trust(), source.settings.policies()
 
     async def reader(log: Log) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         registry, evidence = await registry_at(log, trust), await evidence_of(log)
         return [
-            (family_row(entry, evidence), dict(entry.artifact.document))
+            (family_row(entry, evidence, policies), dict(entry.artifact.document))
             for entry in registry.in_order()
             if entry.family == family and version in (None, entry.version)
         ]
@@ -92,8 +91,8 @@ def families_waiting(tenant: str | None, source: Source, as_json: bool) -> None:
     A version that lacks nothing is promoted by itself, unless its tenant asks for a person's
     approval (KAPPA_APPROVAL) or the gate has refused it: then the reason is shown.
     """
-    policy = policy_for(source.settings.max_risk)
-    found = working(source, lambda log: waiting_rows(log, source.settings.trust(), policy))
+    policies = source.settings.policies()
+    found = working(source, lambda log: waiting_rows(log, source.settings.trust(), policies))
     rows = [row for row in found if tenant in (None, row["scope"])]
     if as_json:
         print_json(rows)
@@ -128,12 +127,14 @@ def families_diff(
     if len(versions) not in (0, 2):
         fail("give two versions, V1 and V2, or none", BAD_INPUT)
 
+    trust, policies = source.settings.trust(), source.settings.policies()
+
     async def compared(log: Log) -> dict[str, Any] | Unfit:
-        registry, evidence = await registry_at(log, source.settings.trust()), await evidence_of(log)
+        registry, evidence = await registry_at(log, trust), await evidence_of(log)
         pair = _pair(versions_named(registry, family, tenant), versions)
         if isinstance(pair, Unfit):
             return pair
-        rows = [family_row(entry, evidence) for entry in pair]
+        rows = [family_row(entry, evidence, policies) for entry in pair]
         before, after = (version_lines(e.artifact, row) for e, row in zip(pair, rows, strict=True))
         names = (f"{family}@{pair[0].version}", f"{family}@{pair[1].version}")
         document: dict[str, Any] = {"versions": rows, "diff": diff_lines(before, after, names)}

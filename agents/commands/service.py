@@ -126,7 +126,7 @@ async def _serve(
     vitals: Vitals,
     checking: Checking | None,
 ) -> None:
-    app = console(service, settings.trust(), vitals)
+    app = console(service, settings.trust(), vitals, settings.policies())
     config = uvicorn.Config(
         app, host=settings.host, port=settings.port, log_level="warning", log_config=None
     )

@@ -19,6 +19,7 @@ from agents.node import Node
 from agents.pipeline import pipeline
 from agents.settings import Settings
 from agents.teachers.scripted import ScriptedTeacher
+from artifacts.policy import ONE_POLICY
 from streams.transports import Log, TransportError, Unreachable
 from streams.transports.embedded import EmbeddedLog
 from streams.transports.kafka_connection import KafkaConnection
@@ -154,7 +155,7 @@ def _said(details: Mapping[str, Any]) -> str:
 
 def graph() -> tuple[Node, ...]:
     """Return the pipeline as a graph to look at; it is not to be run."""
-    return pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset())
+    return pipeline(ScriptedTeacher({}), hash_draw(""), policies=ONE_POLICY, trusted=frozenset())
 
 
 def kappa_command(*arguments: str) -> list[str]:

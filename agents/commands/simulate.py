@@ -22,8 +22,8 @@ from agents.ledger import ledger
 from agents.ledger_document import DecideTime, ledger_document
 from agents.logs import BadRow, Row, asked_at_of, read_object, read_rows, text_of
 from agents.report import Tally, decision_line
-from agents.simulate import Settings, Simulation, simulate
-from artifacts.policy import DEFAULT_MAX_RISK, policy_for
+from agents.simulate import TENANT, Simulation, simulate
+from artifacts.policy import DEFAULT, Policies, policies_with
 from artifacts.registry import Registry
 from streams.codec import sanitize_json
 from streams.signing import ANYONE
@@ -40,7 +40,7 @@ class Options:
     seed: str
     feedback_rate: float
     feedback_noise: float
-    settings: Settings
+    policies: Policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,15 @@ _share = click.FloatRange(0, 1)
 @click.option("--decisions", type=click.Path(path_type=Path), help="Write a line for each row.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the figures as JSON.")
 @click.option("--data", type=click.Path(path_type=Path), help="Keep the log in this directory.")
-@click.option("--max-risk", type=float, default=DEFAULT_MAX_RISK, show_default=True)
-@click.option("--audit-rate", type=_share, default=0.03, show_default=True)
+@click.option("--max-risk", type=float, default=DEFAULT.max_risk, show_default=True)
+@click.option("--audit-rate", type=_share, default=DEFAULT.audit_rate, show_default=True)
+@click.option(
+    "--threshold",
+    "thresholds",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="Set a threshold of the policy; `kappa audit --policy` lists them.",
+)
 @click.option("--feedback-rate", type=_share, default=0.1, show_default=True)
 @click.option("--seed", default="0", show_default=True, help="Text, used verbatim in all draws.")
 @click.option("--limit", type=click.IntRange(0), help="Only the first N rows.")
@@ -78,6 +85,7 @@ def simulate_command(
     data: Path | None,
     max_risk: float,
     audit_rate: float,
+    thresholds: tuple[str, ...],
     feedback_rate: float,
     seed: str,
     limit: int | None,
@@ -93,18 +101,19 @@ def simulate_command(
     Every row is decided with what earlier rows taught; then what the protocol reveals is learned.
     """
     try:
-        settings = Settings(policy_for(max_risk), audit_rate)
+        given = {"max_risk": max_risk, "audit_rate": audit_rate} | thresholds_of(thresholds)
+        policies = policies_with(**given)
     except ValueError as error:
         fail(str(error), BAD_INPUT)
     if lockstep == (log is not None):
         fail("give either LOG or --lockstep", BAD_INPUT)
     if lockstep:
         if decisions or report or limit is not None or skip_bad or demo:
-            fail("--lockstep takes --audit-rate, --max-risk and --data alone", BAD_INPUT)
-        _lockstep(settings, data)
+            fail("--lockstep takes --audit-rate, --max-risk, --threshold, --data alone", BAD_INPUT)
+        _lockstep(policies, data)
         return
     assert log is not None
-    options = Options(seed, feedback_rate, feedback_noise, settings)
+    options = Options(seed, feedback_rate, feedback_noise, policies)
     rows, bad = _read(log, limit, skip_bad)
     noisy = with_teacher_noise(rows, seed, teacher_noise) if teacher_noise else rows
     console = Console()
@@ -114,6 +123,22 @@ def simulate_command(
         click.echo(f"skipped {row}", err=True)
     if bad:
         click.echo(f"{len(bad)} bad rows were skipped", err=True)
+
+
+def thresholds_of(given: Sequence[str]) -> dict[str, Any]:
+    """Return what `NAME=VALUE` says, values as JSON; raise ValueError for another form.
+
+    >>> thresholds_of(["min_pairs=6", "certified_only=true"])
+    {'min_pairs': 6, 'certified_only': True}
+    """
+    found: dict[str, Any] = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            raise ValueError(f"threshold {each!r} is not NAME=VALUE") from None
+    return found
 
 
 def _read(log: Path, limit: int | None, skip_bad: bool) -> tuple[list[Row], list[BadRow]]:
@@ -172,7 +197,7 @@ async def _run(
     """Simulate, then show and write the figures, and in a demo what lies in the log."""
     transport = _transport(data)
     judge = FileJudge(rows, options.seed, options.feedback_rate, options.feedback_noise)
-    tally = Tally(options.settings.audit_rate)
+    tally = Tally(options.policies.of(TENANT).audit_rate)
     simulation: Simulation | None = None
     batches = _Batches(transport)
     with contextlib.ExitStack() as stack:
@@ -183,7 +208,7 @@ async def _run(
         batches.begin()
         try:
             async for asked, simulated, simulation in simulate(
-                _rows(rows), transport, judge, options.settings
+                _rows(rows), transport, judge, options.policies
             ):
                 assert isinstance(asked, Row)
                 tally.add(asked, simulated, simulation.registry)
@@ -280,12 +305,12 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-def _lockstep(settings: Settings, data: Path | None) -> None:
+def _lockstep(policies: Policies, data: Path | None) -> None:
     async def run() -> None:
         source = sys.stdin.buffer
         judge = LockstepJudge(source, _say)
         transport = _transport(data)
-        async for _ in simulate(_questions(source), transport, judge, settings):
+        async for _ in simulate(_questions(source), transport, judge, policies):
             pass
         await transport.close()
 

@@ -12,7 +12,6 @@ from agents.teachers import Teacher, TeacherMisconfigured
 from agents.teachers.demo import DemoTeacher
 from agents.teachers.recorded import recorded
 from agents.teachers.scripted import ScriptedTeacher
-from artifacts.policy import policy_for
 
 
 def nodes_of(settings: Settings, teacher: Teacher) -> tuple[Node, ...]:
@@ -20,9 +19,8 @@ def nodes_of(settings: Settings, teacher: Teacher) -> tuple[Node, ...]:
     return pipeline(
         teacher,
         hash_draw(settings.audit_seed.get_secret_value()),
-        audit_rate=settings.audit_rate,
+        policies=settings.policies(),
         trusted=settings.trusted_sources,
-        policy=policy_for(settings.max_risk),
         trust=settings.trust(),
         signer=settings.signer(),
         approval=settings.approval,

@@ -32,6 +32,7 @@ from agents.families import Families
 from agents.health import Vitals, health_routes
 from agents.proposing import Wanted, decision_document, patience, propose
 from agents.service import now_us
+from artifacts.policy import ONE_POLICY, Policies
 from streams.codec import ECHOED
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.signing import ANYONE, Trust
@@ -163,9 +164,14 @@ def _returned(request: Request) -> dict[str, str]:
     return {name: text for name, text in given.items() if not name.startswith("trace")}
 
 
-def console(service: Doors, trust: Trust = ANYONE, vitals: Vitals | None = None) -> Starlette:
+def console(
+    service: Doors,
+    trust: Trust = ANYONE,
+    vitals: Vitals | None = None,
+    policies: Policies = ONE_POLICY,
+) -> Starlette:
     """Return the application on a service whose nodes fold what `trust` accepts."""
-    known = Families(service.transport, trust)
+    known = Families(service.transport, trust, policies)
     deciding: set[object] = set()
 
     async def ask(request: Request) -> Response:

@@ -6,7 +6,7 @@ import pytest
 
 from agents.auditor import State, decide
 from artifacts.artifact import Artifact
-from artifacts.policy import DEFAULT
+from artifacts.policy import ONE_POLICY
 from artifacts.registry import SHARED
 from artifacts.stages import StageName
 from streams.events import (
@@ -24,7 +24,7 @@ TEXT = "3 minutes to seconds"
 
 def state_of(*families: tuple[str, Artifact, StageName], scope: str = TENANT) -> State:
     registry, _ = registry_of(*families, scope=scope)
-    return State(DEFAULT, frozenset({"operator"}), registry)
+    return State(ONE_POLICY, frozenset({"operator"}), registry)
 
 
 def completion(answer: Any, text: str = TEXT, utterance_id: str = "u1") -> CompletionGiven:

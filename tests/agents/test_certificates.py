@@ -102,8 +102,16 @@ def test_what_the_command_refuses(arguments: tuple[str, ...], status: int, said:
 
 def test_the_policy_is_printed_with_units_and_reasons() -> None:
     status, said, _ = kappa("audit", "--policy", "--json")
-    rows = json.loads(said)
+    rows = {row["threshold"]: row for row in json.loads(said)}
     assert status == 0
     assert rows["required_bits"]["value"] == 36
-    assert all(row["unit"] and row["reason"] for row in rows.values())
+    assert all(row["unit"] and row["reason"] and not row["own"] for row in rows.values())
     assert "required_bits = 36 bits" in kappa("audit", "--policy")[1]
+
+
+def test_a_tenant_s_own_thresholds_are_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAPPA_POLICY", '{"acme": {"required_bits": 50, "min_repeats": 3}}')
+    rows = {row["threshold"]: row for row in json.loads(kappa("audit", "--policy", "--json")[1])}
+    assert rows["required_bits"]["own"] == {"acme": 50}
+    assert rows["min_repeats"]["own"] == {}
+    assert "    acme: 50\n" in kappa("audit", "--policy")[1]

@@ -7,6 +7,7 @@ from click.testing import CliRunner, Result
 
 from agents.cli import main
 from agents.settings import Settings
+from tests.agents.simulations import kappa
 
 PRIVATE = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="
 SECRETS = {
@@ -43,6 +44,33 @@ def test_every_setting_has_a_row_with_its_source(given: pytest.MonkeyPatch) -> N
     assert rows["KAPPA_HOST"]["source"] == "default"
     assert all(row["doc"].endswith(".") for row in rows.values())
     assert "KAPPA_PORT=8000  (environment)" in check().stdout
+
+
+POLICIES = [
+    ('{"acme": {"min_pairs": 0}}', "tenant 'acme': min_pairs 0 is not within 2 and 1000"),
+    ('{"acme": {"max_risk": 0}}', "tenant 'acme': max_risk 0 is not within 0.0001 and 0.99"),
+    ('{"acme": {"min_pair": 4}}', "tenant 'acme': 'min_pair' is no threshold"),
+    ('{"acme": {"min_repeats": 2.5}}', "tenant 'acme': min_repeats 2.5 is no whole number"),
+    ('{"acme": 4}', "KAPPA_POLICY_ACME: Input should be a valid dictionary"),
+    ("[", "error parsing value for field"),
+]
+
+
+@pytest.mark.parametrize(("policy", "problem"), POLICIES)
+def test_a_policy_out_of_range_is_refused(
+    given: pytest.MonkeyPatch, policy: str, problem: str
+) -> None:
+    given.setenv("KAPPA_POLICY", policy)
+    status, _, errors = kappa("audit", "--policy")
+    assert (status, problem in errors) == (2, True)
+
+
+def test_a_tenant_s_policy_is_taken_from_the_environment(given: pytest.MonkeyPatch) -> None:
+    given.setenv("KAPPA_POLICY", '{"acme": {"max_risk": 0.002, "certified_only": true}}')
+    given.setenv("KAPPA_AUDIT_RATE", "0.2")
+    acme, other = (Settings().policies().of(tenant) for tenant in ("acme", "other"))
+    assert (acme.min_agreements, acme.certified_only, acme.audit_rate) == (25, True, 0.2)
+    assert (other.min_agreements, other.certified_only, other.audit_rate) == (5, False, 0.2)
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)], ids=["text", "json"])

@@ -6,7 +6,7 @@ import pytest
 
 from agents import distiller
 from agents.distiller import induced
-from artifacts.policy import DEFAULT
+from artifacts.policy import DEFAULT, ONE_POLICY
 from streams.events import (
     CheckMade,
     ComparisonMade,
@@ -44,7 +44,7 @@ def fed(state: distiller.State, *events: Event) -> tuple[distiller.State, list[E
 
 def asked() -> tuple[distiller.State, TeacherAsked]:
     """Return the distiller after its first question."""
-    state, made = fed(distiller.State(DEFAULT), *map(completion, NUMBERS[:4]))
+    state, made = fed(distiller.State(ONE_POLICY), *map(completion, NUMBERS[:4]))
     (question,) = made
     assert isinstance(question, TeacherAsked)
     return state, question
@@ -69,7 +69,9 @@ def recipe(factor: int, example: int = 3) -> dict[str, Any]:
 
 
 def test_a_cluster_of_enough_pairs_becomes_a_question() -> None:
-    state, made = fed(distiller.State(DEFAULT), *map(completion, NUMBERS[: DEFAULT.min_pairs - 1]))
+    state, made = fed(
+        distiller.State(ONE_POLICY), *map(completion, NUMBERS[: DEFAULT.min_pairs - 1])
+    )
     assert made == []
     _, question = asked()
     assert (question.scope, question.method, question.budget) == (
@@ -88,7 +90,7 @@ def test_nothing_is_learned_from_null_refusals_or_what_cannot_be_lexed() -> None
     events += [
         CompletionRefused(utterance_id="u", tenant=TENANT, text="a", teacher="t", reason="no")
     ] * 9
-    state, made = fed(distiller.State(DEFAULT), *events)
+    state, made = fed(distiller.State(ONE_POLICY), *events)
     assert made == []
     clusters = state.clusters[TENANT]
     assert not clusters.by_id
@@ -97,7 +99,7 @@ def test_nothing_is_learned_from_null_refusals_or_what_cannot_be_lexed() -> None
 
 def test_tenants_do_not_learn_together() -> None:
     mixed = [completion(n, tenant=f"t{index % 2}") for index, n in enumerate(NUMBERS)]
-    state, made = fed(distiller.State(DEFAULT), *mixed)
+    state, made = fed(distiller.State(ONE_POLICY), *mixed)
     assert made == []
     more = [completion(n, tenant="t0") for n in (90, 91)]
     _, (question, *_) = fed(state, *more)
@@ -110,8 +112,8 @@ def test_tenants_do_not_learn_together() -> None:
 
 def test_the_inducer_answers_the_question_and_the_same_way_each_time() -> None:
     _, question = asked()
-    (answer,) = induced(DEFAULT, question)[1]
-    assert induced(DEFAULT, question)[1] == (answer,)
+    (answer,) = induced(ONE_POLICY, question)[1]
+    assert induced(ONE_POLICY, question)[1] == (answer,)
     assert isinstance(answer, TeacherReplied)
     assert (answer.teacher, answer.cluster, answer.question_id) == (
         "inducer",

@@ -18,7 +18,7 @@ from agents.service import Service
 from agents.teachers.scripted import ScriptedTeacher
 from streams.codec import encode
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import asked
+from tests.agents.worlds import UNAUDITED, asked
 
 GRACE, LIMIT = 60.0, 300.0
 
@@ -126,7 +126,7 @@ async def test_what_is_wrong_is_named() -> None:
 
 async def test_a_node_that_does_not_read_what_waits_is_seen_to_stall() -> None:
     log, clock = EmbeddedLog.open(":memory:"), Clock()
-    node = await start(matcher(0.0), log, lambda: 7)
+    node = await start(matcher(UNAUDITED), log, lambda: 7)
     vitals = Vitals({"matcher": Health()}, clock=clock, stall_after=LIMIT)
     vitals.nodes["matcher"].begin(clock())
     await log.publish([encode(asked("a", "1"), timestamp=1)])
@@ -156,7 +156,7 @@ class _Soon:
 
 async def test_observing_goes_on_when_the_log_cannot_be_read() -> None:
     log = EmbeddedLog.open(":memory:")
-    node = await start(matcher(0.0), log, lambda: 7)
+    node = await start(matcher(UNAUDITED), log, lambda: 7)
     clock = Clock()
     vitals = Vitals({"matcher": Health()}, clock=clock)
     async with observing(vitals, [node], every=0):
@@ -185,7 +185,12 @@ async def test_an_agent_without_a_console_serves_its_health() -> None:
 
 
 async def test_the_console_answers_the_same_questions() -> None:
-    nodes = pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0, trusted=frozenset())
+    nodes = pipeline(
+        ScriptedTeacher({}),
+        hash_draw(""),
+        policies=UNAUDITED,
+        trusted=frozenset(),
+    )
     service = Service(EmbeddedLog.open(":memory:"), nodes)
     stalled = Health()
     reads((5, 10, 3), (900, 10, 3))(stalled)

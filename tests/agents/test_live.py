@@ -14,6 +14,7 @@ from streams.codec import decode, encode
 from streams.events import UtteranceAsked
 from streams.transports import Handled, Place, Record, TurnLost
 from streams.transports.embedded import EmbeddedLog
+from tests.agents.worlds import UNAUDITED
 
 COUNT = 300
 
@@ -108,7 +109,7 @@ async def test_each_record_is_stored_once_and_in_order(
     for seed in range(60):
         stopping = asyncio.Event()
         member = Turning(seed, stopping)
-        node = matcher(0.0)
+        node = matcher(UNAUDITED)
         log = EmbeddedLog.open(":memory:")
         running = Running(node, log, member, lambda: 0, decode, state=node.initial)
         async with asyncio.timeout(20), asyncio.TaskGroup() as group:
@@ -127,7 +128,7 @@ async def test_what_is_decided_is_stored_when_the_process_is_told_to_stop() -> N
     stopping = asyncio.Event()
     member = Turning(0, stopping)
     member.rng.random = lambda: 1.0  # type: ignore[method-assign]  # nothing is lost
-    node = matcher(0.0)
+    node = matcher(UNAUDITED)
     log = EmbeddedLog.open(":memory:")
     running = Running(node, log, member, lambda: 0, decode, state=node.initial)
     task = asyncio.create_task(decide_live(running, stopping))

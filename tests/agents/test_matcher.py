@@ -2,7 +2,7 @@
 
 import base64
 import pickle
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import pytest
@@ -14,13 +14,13 @@ from agents.audits import Audits, least_probability
 from agents.matcher import decide, matcher, state_of
 from artifacts.artifact import Artifact
 from artifacts.grammar.lexer import MAX_CODE_POINTS
-from artifacts.policy import DEFAULT
+from artifacts.policy import policies_with
 from artifacts.registry import SHARED, Registry
 from artifacts.stages import StageName
 from artifacts.values import canonical_json
 from streams.codec import decode, encode
 from streams.events import AbstainReason, AnswerGiven, AuditAsked, CompletionGiven, MatchAbstained
-from tests.agents.worlds import TENANT, asked, minutes, registry_of, shares
+from tests.agents.worlds import TENANT, UNAUDITED, asked, minutes, registry_of, shares
 from tests.streams.examples import lying
 
 Families = tuple[tuple[str, Artifact, StageName], ...]
@@ -73,7 +73,7 @@ ROWS = (
 @pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
 def test_matcher(row: Row, rate: float) -> None:
     registry, _ = registry_of(*row.families)
-    state = state_of(registry, rate, replace(DEFAULT, **row.limits))
+    state = state_of(registry, policies_with(audit_rate=rate, **row.limits))
     after, made = decide(state, asked(row.text, **row.more))
     assert after is state
     first = made[0]
@@ -82,7 +82,7 @@ def test_matcher(row: Row, rate: float) -> None:
         assert first.answer == row.expected
         assert first.family == "m"
         audits = [event for event in made[1:] if isinstance(event, AuditAsked)]
-        first_of_version = Audits(rate).place(first.digest)
+        first_of_version = Audits(policies_with(audit_rate=rate)).place("t", first.digest)
         assert [audit.probability for audit in audits] == ([first_of_version] if rate else [])
         assert len(made) == 1 + len(audits)
         for audit in audits:
@@ -103,7 +103,7 @@ def test_matcher(row: Row, rate: float) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_events_that_were_not_validated_are_those_that_validation_makes(row: Row) -> None:
     registry, _ = registry_of(*row.families)
-    state = state_of(registry, 0.25, replace(DEFAULT, **row.limits))
+    state = state_of(registry, policies_with(audit_rate=0.25, **row.limits))
     for event in decide(state, asked(row.text, **row.more))[1]:
         parts = [event, *(event.slots if isinstance(event, AnswerGiven) else ())]
         for part in parts:
@@ -124,7 +124,7 @@ def test_every_reason_has_a_row() -> None:
 def test_an_answer_says_where_it_comes_from() -> None:
     registry, _ = registry_of(*LIVE)
     text = "  3 minutes to seconds"
-    (given,) = decide(state_of(registry, 0.0, DEFAULT), asked(text, "u7", session="s"))[1]
+    (given,) = decide(state_of(registry, UNAUDITED), asked(text, "u7", session="s"))[1]
     assert isinstance(given, AnswerGiven)
     (slot,) = given.slots
     assert (slot.slot, slot.kind, slot.text, slot.value) == ("n", "integer", "3", "3")
@@ -139,7 +139,7 @@ def test_an_answer_says_where_it_comes_from() -> None:
 def test_a_clash_credits_nobody_and_agreement_the_lowest_digest() -> None:
     first, second = minutes(), minutes(60, (3, 4))
     registry, _ = registry_of(("a", first, "live"), ("b", second, "live"))
-    (given,) = decide(state_of(registry, 0.0, DEFAULT), asked(TEXT))[1]
+    (given,) = decide(state_of(registry, UNAUDITED), asked(TEXT))[1]
     assert isinstance(given, AnswerGiven)
     assert given.digest == min(first.digest, second.digest)
     assert given.readings == 2
@@ -159,14 +159,14 @@ def test_an_answer_ref_is_canonical_json_in_base64(text: str, version: int) -> N
 
 def test_versions_are_folded_in_order_and_once() -> None:
     registry, events = registry_of(*LIVE)
-    state = matcher(0.0).initial
+    state = matcher(UNAUDITED).initial
     for event in events:
         state, made = decide(state, event)
         assert made == ()
     assert state.registry.digest == registry.digest
     again, _ = decide(state, events[-1])
     assert again.registry is state.registry
-    skipped, _ = decide(matcher(0.0).initial, events[-1])
+    skipped, _ = decide(matcher(UNAUDITED).initial, events[-1])
     assert skipped.registry.ordinal == 0
 
 
@@ -174,12 +174,12 @@ def test_a_bad_artifact_never_replaces_a_good_one() -> None:
     registry, _ = registry_of(*LIVE)
     _, later = registry_of(("other", shares(), "shadow"), before=registry)
     broken = later[0].model_copy(update={"artifacts": ({"format": 1}, "no document")})
-    state, _ = decide(state_of(registry, 0.0, DEFAULT), broken)
+    state, _ = decide(state_of(registry, UNAUDITED), broken)
     assert state.registry is registry
 
 
 def test_other_events_change_nothing() -> None:
-    state = matcher(0.5).initial
+    state = matcher(policies_with(audit_rate=0.5)).initial
     completion = CompletionGiven(utterance_id="u", tenant="t", text="x", answer=1, teacher="t")
     assert decide(state, completion) == (state, ())
 
@@ -212,7 +212,7 @@ def two_tenants() -> Registry:
 def test_a_tenant_sees_its_own_families_and_the_shared_ones(
     tenant: str, text: str, expected: str
 ) -> None:
-    (made,) = decide(state_of(two_tenants(), 0.0, DEFAULT), asked(text, tenant=tenant))[1]
+    (made,) = decide(state_of(two_tenants(), UNAUDITED), asked(text, tenant=tenant))[1]
     assert isinstance(made, AnswerGiven | MatchAbstained)
     assert made.tenant == tenant
     assert (made.answer if isinstance(made, AnswerGiven) else made.reason) == expected
@@ -221,8 +221,8 @@ def test_a_tenant_sees_its_own_families_and_the_shared_ones(
 def test_a_shared_family_that_differs_makes_a_clash_and_not_a_choice() -> None:
     registry, _ = registry_of(("m", minutes(60), "live"), scope="left")
     registry, _ = registry_of(("w", minutes(61), "live"), scope=SHARED, before=registry)
-    (left,) = decide(state_of(registry, 0.0, DEFAULT), asked(TEXT, tenant="left"))[1]
-    (other,) = decide(state_of(registry, 0.0, DEFAULT), asked(TEXT, tenant="other"))[1]
+    (left,) = decide(state_of(registry, UNAUDITED), asked(TEXT, tenant="left"))[1]
+    (other,) = decide(state_of(registry, UNAUDITED), asked(TEXT, tenant="other"))[1]
     assert isinstance(left, MatchAbstained)
     assert left.reason == "clash"
     assert isinstance(other, AnswerGiven)
@@ -235,7 +235,7 @@ def test_a_shared_family_that_differs_makes_a_clash_and_not_a_choice() -> None:
 @pytest.mark.parametrize("rate", [0.0, 0.03, 1.0])
 def test_audits_stay_within_their_budget(rate: float) -> None:
     registry, _ = registry_of(*LIVE)
-    state, answers, placed = state_of(registry, rate, DEFAULT), 0, list[float]()
+    state, answers, placed = state_of(registry, policies_with(audit_rate=rate)), 0, list[float]()
     for n in range(2000):
         text = f"{n} minutes to {'seconds' if n % 3 else 'hours'}"
         for event in decide(state, asked(text, str(n)))[1]:
@@ -257,6 +257,6 @@ hostile = st.text(
 @given(hostile, st.sampled_from(["", " minutes to seconds"]))
 def test_any_text_ends_in_exactly_one_terminal_event(head: str, tail: str) -> None:
     registry, _ = registry_of(*LIVE)
-    made = decide(state_of(registry, 0.0, DEFAULT), asked(head + tail))[1]
+    made = decide(state_of(registry, UNAUDITED), asked(head + tail))[1]
     assert [type(event) for event in made] in ([AnswerGiven], [MatchAbstained])
-    assert decide(state_of(registry, 0.0, DEFAULT), asked(head + tail))[1] == made
+    assert decide(state_of(registry, UNAUDITED), asked(head + tail))[1] == made

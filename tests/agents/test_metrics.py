@@ -33,7 +33,7 @@ from streams.events import AuditAnswered, CompletionGiven, Event, MatchAbstained
 from streams.signing import SigningKey, Trust
 from streams.transports import Handled, Outgoing, Record
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import asked, registry_of, shares
+from tests.agents.worlds import UNAUDITED, asked, registry_of, shares
 from tests.streams.examples import EVENTS
 
 Labels = Mapping[str, str]
@@ -62,7 +62,10 @@ async def test_a_pipeline_is_counted() -> None:
     """Answered, missed, failed, completed, refused, rejected: each where it belongs."""
     log = EmbeddedLog.open(":memory:")
     nodes = pipeline(
-        ScriptedTeacher({"who": Reply("me")}), hash_draw(""), audit_rate=0.0, trusted=frozenset()
+        ScriptedTeacher({"who": Reply("me")}),
+        hash_draw(""),
+        policies=UNAUDITED,
+        trusted=frozenset(),
     )
     vitals = vitals_of(node.name for node in nodes)
     sensor = PrometheusSensor(vitals.metrics)
@@ -110,7 +113,7 @@ async def test_a_decider_with_a_process_of_its_own_is_counted() -> None:
             stopping.set()
 
     sensor = Sensors(PrometheusSensor(metrics), Stopping())
-    node = await start(matcher(0.0), log, lambda: 7, sensor=sensor)
+    node = await start(matcher(UNAUDITED), log, lambda: 7, sensor=sensor)
     await log.publish([encode(asked("who", "1"), timestamp=1)])
     await asyncio.wait_for(decide_live(node, stopping), 30)
     assert value(metrics, "kappa_records_total", node="matcher", topic="utterances") == 1
@@ -143,7 +146,9 @@ async def test_refused_change_sets_are_counted_at_a_start_and_live() -> None:
     await log.publish([encode(SHARES[0], timestamp=1)])
     metrics = Metrics()
     trust = Trust((SigningKey(b"\x01" * 32).public,))
-    node = await start(matcher(0.0, trust=trust), log, lambda: 7, sensor=PrometheusSensor(metrics))
+    node = await start(
+        matcher(UNAUDITED, trust=trust), log, lambda: 7, sensor=PrometheusSensor(metrics)
+    )
     assert value(metrics, "kappa_refused_versions_total", node="matcher") == 1
     await log.publish([encode(SHARES[0], timestamp=1)])
     await step(node)

@@ -9,9 +9,12 @@ from agents.fallback import hash_draw
 from agents.node import Decider, Node
 from agents.pipeline import ANSWERING, as_rows, check, pipeline
 from agents.teachers.scripted import ScriptedTeacher
+from artifacts.policy import policies_with
 from streams.events import Event
 
-NODES = pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0.1, trusted=frozenset())
+NODES = pipeline(
+    ScriptedTeacher({}), hash_draw(""), policies=policies_with(audit_rate=0.1), trusted=frozenset()
+)
 
 
 def nothing(state: object, event: Event) -> tuple[object, Sequence[Event]]:

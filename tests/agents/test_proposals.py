@@ -19,7 +19,7 @@ from agents.teachers.scripted import ScriptedTeacher
 from streams.codec import decode, encode
 from streams.events import Event, RecordRejected, VersionProposed
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import minutes, registry_of
+from tests.agents.worlds import UNAUDITED, minutes, registry_of
 
 RIGHT = minutes()
 REGISTRY, CHANGES = registry_of(("m", RIGHT, "live"))
@@ -69,7 +69,12 @@ async def _client(log: EmbeddedLog, doors: Doors) -> AsyncIterator[Console]:
 async def decided_here() -> AsyncIterator[Console]:
     """A service with all nodes in this process."""
     log = EmbeddedLog.open(":memory:")
-    nodes = pipeline(ScriptedTeacher({}), hash_draw(""), audit_rate=0, trusted=frozenset())
+    nodes = pipeline(
+        ScriptedTeacher({}),
+        hash_draw(""),
+        policies=UNAUDITED,
+        trusted=frozenset(),
+    )
     try:
         async with pumping(Service(log, nodes)) as service, _client(log, service) as made:
             yield made

@@ -11,7 +11,7 @@ from agents.distiller import induced
 from agents.registries import folded
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.compiler import Given, answer_of, answers_all
-from artifacts.policy import DEFAULT
+from artifacts.policy import DEFAULT, ONE_POLICY
 from artifacts.registry import Entry
 from artifacts.stages import StageName
 from streams.events import (
@@ -38,7 +38,7 @@ class World:
     """A refiner with its state; proposals are let through as they come."""
 
     state: refiner.State = field(
-        default_factory=lambda: refiner.State(DEFAULT, frozenset({"operator"}))
+        default_factory=lambda: refiner.State(ONE_POLICY, frozenset({"operator"}))
     )
 
     @classmethod
@@ -322,7 +322,7 @@ def test_the_search_itself_keeps_every_accepted_example() -> None:
     world = World.of(("m", RIGHT, "live"))
     world.accepted(*range(7, 15))
     question = asked_to_repair(world)
-    (answer,) = induced(DEFAULT, question)[1]
+    (answer,) = induced(ONE_POLICY, question)[1]
     made = world.sent(answer)
     assert made
     for wanted in made:
@@ -341,7 +341,7 @@ def test_a_repaired_version_starts_its_evidence_anew() -> None:
     world.accepted(7, 8, 9)
     (wanted,) = world.sent(reply(asked_to_repair(world)))
     assert isinstance(wanted, VersionProposed)
-    assert wanted.price_bits > world.state.policy.return_surcharge
+    assert wanted.price_bits > world.state.policies.default.return_surcharge
     assert world.through(wanted) == []
     assert world.entry(version=2).stage == "shadow"
 

@@ -8,14 +8,13 @@ import pytest
 from agents.matcher import decide, state_of
 from agents.ranges import AtOffset, AtTime, Range, read_bound
 from agents.replay import Differs, Identical, Replayed, Unjudged, Verdict, Waiting, replay
-from artifacts.policy import DEFAULT
 from artifacts.registry import Registry
 from streams.codec import encode
 from streams.events import AnswerGiven, Event, MatchAbstained, UtteranceAsked, VersionChanged
 from streams.signing import ANYONE
 from streams.transports import Outgoing
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import asked, minutes, registry_of
+from tests.agents.worlds import UNAUDITED, asked, minutes, registry_of
 
 MS = 1000
 LIVE, CHANGES = registry_of(("m", minutes(), "live"))
@@ -30,7 +29,7 @@ async def log() -> AsyncIterator[EmbeddedLog]:
 
 
 def decided(registry: Registry, utterance: UtteranceAsked) -> AnswerGiven | MatchAbstained:
-    event = decide(state_of(registry, 0.0, DEFAULT), utterance)[1][0]
+    event = decide(state_of(registry, UNAUDITED), utterance)[1][0]
     assert isinstance(event, AnswerGiven | MatchAbstained)
     return event
 

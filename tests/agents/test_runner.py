@@ -17,6 +17,7 @@ from agents.runner import Decoder, Running, drain, start, step
 from agents.teachers import Reply
 from agents.teachers.demo import DemoTeacher
 from agents.teachers.scripted import ScriptedTeacher
+from artifacts.policy import policies_with
 from streams.codec import VALUE_LIMIT, decode, encode
 from streams.events import (
     AnswerGiven,
@@ -32,7 +33,7 @@ from streams.events import (
 from streams.topics import TOPIC_NAMES
 from streams.transports import Headers, Outgoing, Record
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import asked, change, minutes, proposal, registry_of
+from tests.agents.worlds import UNAUDITED, asked, change, minutes, proposal, registry_of
 
 HEADERS: Headers = (
     ("correlation-id", b"c-1"),
@@ -95,7 +96,7 @@ async def test_a_bad_record_is_rejected_with_its_place_and_the_node_goes_on(
     await put(log, asked("first", "1"))
     await log.publish([bad])
     await put(log, asked("last", "2"))
-    (node,) = await running(log, matcher(0.0))
+    (node,) = await running(log, matcher(UNAUDITED))
     assert await step(node) == 3
     assert await step(node) == 0
     (refused,) = await events(log, "rejected")
@@ -115,7 +116,7 @@ async def test_a_record_at_which_a_node_fails_is_rejected_and_the_node_goes_on(
             raise ZeroDivisionError("a bug")
         return count + 1, ()
 
-    node = replace(matcher(0.0), initial=0, decide=decide, is_rebuilt=True)
+    node = replace(matcher(UNAUDITED), initial=0, decide=decide, is_rebuilt=True)
     await put(log, asked("first", "1"), asked("poison", "2"), asked("last", "3"))
     (first,) = await running(log, node)
     assert await step(first) == 3
@@ -132,7 +133,7 @@ async def test_bad_version_records_are_passed_over_by_folds(log: EmbeddedLog) ->
     await put(log, versions[0])
     await log.publish([Outgoing("versions", None, (), b"junk", 1)])
     await put(log, versions[1], asked("3 minutes to seconds"))
-    (node,) = await running(log, matcher(0.0))
+    (node,) = await running(log, matcher(UNAUDITED))
     await step(node)
     assert [type(event) for event in await events(log, "matches")] == [AnswerGiven]
 
@@ -142,7 +143,7 @@ async def test_an_event_too_large_to_be_recorded_is_rejected_and_the_rest_is_kep
 ) -> None:
     long = UtteranceAsked(utterance_id="1", tenant="t", text="x" * (VALUE_LIMIT - 150))
     await put(log, long, asked("next", "2"))
-    (node,) = await running(log, matcher(0.0))
+    (node,) = await running(log, matcher(UNAUDITED))
     assert await step(node) == 2
     (refused,) = await events(log, "rejected")
     assert isinstance(refused, RecordRejected)
@@ -152,7 +153,7 @@ async def test_an_event_too_large_to_be_recorded_is_rejected_and_the_rest_is_kep
 
 async def test_answers_too_large_for_one_question_stop_nobody(log: EmbeddedLog) -> None:
     nodes = await running(log, *pipeline(
-        ScriptedTeacher({}), hash_draw(""), audit_rate=0, trusted=frozenset()
+        ScriptedTeacher({}), hash_draw(""), policies=UNAUDITED, trusted=frozenset()
     ))  # fmt: skip
     for n in range(30):
         answer = f"x{n * n * n % 101}" * 40_000
@@ -178,7 +179,9 @@ async def test_headers_are_echoed_on_all_that_follows(log: EmbeddedLog) -> None:
     await put(log, hit, miss, headers=own)
     await log.publish([Outgoing("utterances", None, HEADERS, b"bad", 1)])
     teacher = ScriptedTeacher({"what": Reply("that"), hit.text: Reply("180")})
-    nodes = await running(log, matcher(1.0), fallback(teacher, lambda _: True))
+    nodes = await running(
+        log, matcher(policies_with(audit_rate=1.0)), fallback(teacher, lambda _: True)
+    )
     await drain(nodes, nothing)
     seen: dict[str, int] = {}
     for record in await log.read(("matches", "fallbacks", "completions", "rejected")):
@@ -200,7 +203,7 @@ async def test_headers_are_echoed_on_all_that_follows(log: EmbeddedLog) -> None:
 
 
 async def test_a_version_between_two_steps_decides_the_second(log: EmbeddedLog) -> None:
-    (node,) = await running(log, matcher(0.0))
+    (node,) = await running(log, matcher(UNAUDITED))
     _, versions = registry_of(("m", minutes(), "live"))
     await put(log, asked("3 minutes to seconds", "1"))
     await step(node)
@@ -215,7 +218,7 @@ async def test_a_version_between_two_steps_decides_the_second(log: EmbeddedLog) 
 async def test_the_gate_sees_its_own_last_change_within_a_batch(log: EmbeddedLog) -> None:
     """Two proposals in one batch: the second is stale after the first."""
     nodes = await running(log, *pipeline(
-        ScriptedTeacher({}), hash_draw(""), audit_rate=0, trusted=frozenset()
+        ScriptedTeacher({}), hash_draw(""), policies=UNAUDITED, trusted=frozenset()
     ))  # fmt: skip
     first, second = minutes(), minutes(60, (3, 4))
     await put(
@@ -264,7 +267,12 @@ class Run:
     async def start(self) -> None:
         self.log = EmbeddedLog.open(self.path)
         teacher = DemoTeacher(mistakes=0.1)
-        nodes = pipeline(teacher, hash_draw("s"), audit_rate=0.7, trusted=frozenset({"operator"}))
+        nodes = pipeline(
+            teacher,
+            hash_draw("s"),
+            policies=policies_with(audit_rate=0.7),
+            trusted=frozenset({"operator"}),
+        )
         self.nodes = await running(self.log, *nodes, now=lambda: self.now)
 
     async def settle(self) -> None:
@@ -336,7 +344,7 @@ async def test_a_long_rebuild_gives_others_their_turn(log: EmbeddedLog) -> None:
     def decide(state: int, event: Event) -> tuple[int, Sequence[Event]]:
         return state + 1, ()
 
-    node = replace(matcher(0.0), folds=(), initial=0, decide=decide, is_rebuilt=True)
+    node = replace(matcher(UNAUDITED), folds=(), initial=0, decide=decide, is_rebuilt=True)
     await put(log, *(asked(f"text {n}", f"u{n}") for n in range(1000)))
     [first] = await running(log, node)
     while await step(first):

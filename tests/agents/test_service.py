@@ -17,7 +17,7 @@ from streams.codec import encode
 from streams.events import AnswerGiven, CompletionGiven, CompletionRefused
 from streams.transports import LogUnavailable
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import TENANT, minutes, registry_of
+from tests.agents.worlds import TENANT, UNAUDITED, minutes, registry_of
 from tests.streams.test_embedded import limit_pages
 
 
@@ -45,7 +45,7 @@ class Waiting:
 @asynccontextmanager
 async def served(teacher: Waiting) -> AsyncIterator[Service]:
     log = EmbeddedLog.open(":memory:")
-    nodes = pipeline(teacher, hash_draw(""), audit_rate=0, trusted=frozenset())
+    nodes = pipeline(teacher, hash_draw(""), policies=UNAUDITED, trusted=frozenset())
     try:
         async with pumping(Service(log, nodes)) as service:
             yield service
@@ -110,7 +110,7 @@ async def test_a_teacher_is_asked_as_much_at_once_as_the_window_holds() -> None:
 async def test_a_service_that_ends_stores_what_its_teacher_still_says() -> None:
     teacher = Waiting()
     log = EmbeddedLog.open(":memory:")
-    nodes = pipeline(teacher, hash_draw(""), audit_rate=0, trusted=frozenset())
+    nodes = pipeline(teacher, hash_draw(""), policies=UNAUDITED, trusted=frozenset())
     async with pumping(Service(log, nodes)) as service:
         await service.ask("a", tenant="t", utterance_id="u")
         while not teacher.asked:

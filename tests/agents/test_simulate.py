@@ -330,7 +330,10 @@ def test_a_directory_that_may_not_be_written_is_named(tmp_path: Path) -> None:
         ((".",), "Is a directory"),
         ((), "either LOG or --lockstep"),
         ((str(HELPDESK), "--lockstep"), "either LOG or --lockstep"),
-        (("--lockstep", "--limit", "3"), "takes --audit-rate, --max-risk and --data alone"),
+        (
+            ("--lockstep", "--limit", "3"),
+            "takes --audit-rate, --max-risk, --threshold, --data alone",
+        ),
         ((str(HELPDESK), "--max-risk", "0"), "max_risk"),
         ((str(HELPDESK), "--max-risk", "nan"), "max_risk"),
         ((str(HELPDESK), "--audit-rate", "2"), "audit-rate"),

@@ -19,7 +19,7 @@ from streams.codec import encode
 from streams.events import AnswerGiven
 from streams.transports.embedded import EmbeddedLog
 from tests.agents.beside import searcher
-from tests.agents.worlds import TENANT, minutes, registry_of
+from tests.agents.worlds import TENANT, UNAUDITED, minutes, registry_of
 
 DEADLINE = 60.0
 
@@ -60,7 +60,7 @@ async def place(directory: Path, patience: float = 30.0) -> AsyncIterator[Place]
         if not fifo.exists():
             os.mkfifo(fifo)
     log = EmbeddedLog.open(path)
-    service = Service(log, [matcher(0.0), fallback(ScriptedTeacher({}), lambda _: False)])
+    service = Service(log, [matcher(UNAUDITED), fallback(ScriptedTeacher({}), lambda _: False)])
     command = [sys.executable, "-m", "tests.agents.beside", *map(str, (path, begun, goes_on))]
     supervisor = Supervisor(
         log,

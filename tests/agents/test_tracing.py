@@ -19,7 +19,7 @@ from agents.tracing import MissingTracing, TracingSensor, exporting
 from streams.codec import encode
 from streams.transports import Handled, Headers, Outgoing, Record
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import asked, registry_of, shares
+from tests.agents.worlds import UNAUDITED, asked, registry_of, shares
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 ROOT = "00f067aa0ba902b7"
@@ -54,7 +54,7 @@ async def nothing() -> None:
 
 async def world(log: EmbeddedLog, sensor: Sensor) -> Sequence[Running]:
     teacher = ScriptedTeacher({"8 shared by 0": Reply("never")})
-    nodes = pipeline(teacher, hash_draw(""), audit_rate=0.0, trusted=frozenset())
+    nodes = pipeline(teacher, hash_draw(""), policies=UNAUDITED, trusted=frozenset())
     decoder = Decoder()
     return [await start(node, log, lambda: 7, decoder.event, sensor) for node in nodes]
 

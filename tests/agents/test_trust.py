@@ -21,7 +21,7 @@ from streams.codec import VALUE_LIMIT, decode, encode
 from streams.events import AnswerGiven, Event, VersionChanged, VersionRefused
 from streams.signing import ANYONE, SigningKey, Trust, sign
 from streams.transports.embedded import EmbeddedLog
-from tests.agents.worlds import asked, change, changed, minutes, proposal, registry_of
+from tests.agents.worlds import UNAUDITED, asked, change, changed, minutes, proposal, registry_of
 
 OURS, THEIRS, OLD = (SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
 TRUST = Trust((OURS.public,))
@@ -51,7 +51,7 @@ async def said(log: EmbeddedLog, *topics: str) -> list[Event]:
 
 async def world(log: EmbeddedLog, trust: Trust, signer: SigningKey | None) -> list[Running]:
     nodes = pipeline(
-        ScriptedTeacher({}), hash_draw(""), audit_rate=0.0, trusted=frozenset(),
+        ScriptedTeacher({}), hash_draw(""), policies=UNAUDITED, trusted=frozenset(),
         trust=trust, signer=signer,
     )  # fmt: skip
     decoder = Decoder()
@@ -212,7 +212,7 @@ async def test_replay_and_history_pass_over_forged_change_sets(
 async def test_a_refusal_is_small_whatever_was_refused(log: EmbeddedLog) -> None:
     """A forged scope as long as a record may be does not make the report too long to be written."""
     decoder = Decoder()
-    running = await start(matcher(0.0, trust=TRUST), log, lambda: 7, decoder.event)
+    running = await start(matcher(UNAUDITED, trust=TRUST), log, lambda: 7, decoder.event)
     empty = len(encode(UNSIGNED[1], timestamp=0).value)
     await put(log, UNSIGNED[1].model_copy(update={"scope": "\x01" * ((VALUE_LIMIT - empty) // 6)}))
     await step(running)

@@ -27,6 +27,7 @@ from streams.events import (
 )
 from streams.transports import Handled, LogUnavailable, Outgoing, Record, Subscription, TurnLost
 from streams.transports.embedded import EmbeddedLog
+from tests.agents.worlds import UNAUDITED
 
 
 def abstained(utterance_id: str, text: str, **more: Any) -> MatchAbstained:
@@ -232,7 +233,7 @@ async def test_a_bad_record_keeps_its_place_in_the_order() -> None:
 
 async def test_only_an_asker_has_a_window_and_it_holds_something() -> None:
     log = EmbeddedLog.open(":memory:")
-    running = await start(matcher(0.0), log, lambda: 7)
+    running = await start(matcher(UNAUDITED), log, lambda: 7)
     with pytest.raises(TypeError, match="matcher is no asker"):
         Window(running, 4, asyncio.Event())
     running = await start(fallback(Held(), lambda _: True), log, lambda: 7)

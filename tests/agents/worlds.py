@@ -8,7 +8,7 @@ from agents import matcher, registrar
 from agents.registries import folded
 from artifacts.artifact import Artifact
 from artifacts.compiler import compile_recipe
-from artifacts.policy import DEFAULT
+from artifacts.policy import ONE_POLICY, policies_with
 from artifacts.registry import Entry, Registry
 from artifacts.stages import StageName
 from artifacts.values import canonical_json
@@ -25,6 +25,8 @@ from streams.events import (
 from streams.signing import ANYONE
 
 TENANT = "acme"
+
+UNAUDITED = policies_with(audit_rate=0.0)
 
 
 def compiled(recipe: dict[str, Any]) -> Artifact:
@@ -151,7 +153,7 @@ def atom(
 class Gate:
     """The registrar with its state, fed by hand."""
 
-    state: registrar.State = field(default_factory=lambda: registrar.State(DEFAULT))
+    state: registrar.State = field(default_factory=lambda: registrar.State(ONE_POLICY))
 
     @property
     def registry(self) -> Registry:
@@ -207,7 +209,7 @@ class Gate:
 def served(entry: Entry, text: str, answer: Any, utterance_id: str = "u1") -> AnswerGiven:
     """Return the answer that the matcher gives to a text with this version alone."""
     registry, _ = registry_of((entry.family, entry.artifact, "live"))
-    state = matcher.state_of(registry, 0.0, DEFAULT)
+    state = matcher.state_of(registry, policies_with(audit_rate=0.0))
     (given,) = matcher.decide(state, asked(text, utterance_id))[1]
     assert isinstance(given, AnswerGiven)
     assert given.answer == answer
@@ -216,4 +218,4 @@ def served(entry: Entry, text: str, answer: Any, utterance_id: str = "u1") -> An
 
 def with_policy(gate: Gate, **changes: Any) -> Gate:
     """Return the gate under another policy."""
-    return Gate(replace(gate.state, policy=replace(gate.state.policy, **changes)))
+    return Gate(replace(gate.state, policies=policies_with(**changes)))

@@ -21,7 +21,7 @@ from artifacts.evidence import (
     needs,
     shortfall,
 )
-from artifacts.policy import DEFAULT, policy_for
+from artifacts.policy import DEFAULT
 from artifacts.values import Json
 
 # samples, errors, the anytime-valid bound at δ = .05, rounded as published
@@ -204,19 +204,6 @@ def test_needs_say_of_everything_how_much_there_is() -> None:
         Need("bits", 39.0, 40.0),
         Need("values", 3, 3, "n"),
     )
-
-
-def test_a_smaller_risk_asks_for_more_and_never_for_less_than_the_floor() -> None:
-    assert policy_for(0.01) == DEFAULT
-    strict, loose = policy_for(0.005), policy_for(0.5)
-    assert (strict.min_agreements, strict.required_bits) == (10, 46.0)
-    assert (loose.min_agreements, loose.required_bits) == (3, 30.0)
-
-
-@pytest.mark.parametrize("risk", [0.0, 1.0, -0.1, math.inf, math.nan])
-def test_a_risk_outside_0_to_1_is_refused(risk: float) -> None:
-    with pytest.raises(ValueError, match="not between 0 and 1"):
-        policy_for(risk)
 
 
 def test_each_doubling_of_the_candidates_tried_costs_a_bit() -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from agents.judge import FileJudge
 from agents.logs import Row, read_rows
 from agents.matcher import decide, state_of
-from agents.simulate import Settings, simulate
-from artifacts.policy import DEFAULT
+from agents.simulate import simulate
+from artifacts.policy import policies_with
 from artifacts.registry import Registry
 from streams.events import AnswerGiven, UtteranceAsked
 from streams.transports.embedded import EmbeddedLog
@@ -30,7 +30,7 @@ async def learned(rows: list[Row]) -> Registry:
     judge = FileJudge(rows, "0", 0.1)
     registry = Registry()
     log = EmbeddedLog.open(":memory:")
-    async for _, _, simulation in simulate(asked(), log, judge, Settings(DEFAULT, 0.03)):
+    async for _, _, simulation in simulate(asked(), log, judge, policies_with()):
         registry = simulation.registry
     return registry
 
@@ -45,7 +45,7 @@ def shown(name: str, seconds: list[float]) -> str:
 def main() -> None:
     """Print the table."""
     rows = [row for row in read_rows(LOG) if isinstance(row, Row)]
-    state = state_of(asyncio.run(learned(rows)), 0.03, DEFAULT)
+    state = state_of(asyncio.run(learned(rows)), policies_with(audit_rate=0.03))
     hits: list[float] = []
     misses: list[float] = []
     for index, row in enumerate([*rows, *rows]):

@@ -16,7 +16,7 @@ from time import process_time_ns
 
 from agents.matcher import State, decide, state_of
 from artifacts.grammar.lexer import Tokens, lex
-from artifacts.policy import DEFAULT
+from artifacts.policy import policies_with
 from artifacts.registry import Hit
 from streams.codec import Undecodable, decode, encode, passthrough
 from streams.events import AnswerGiven, Event, UtteranceAsked
@@ -76,7 +76,7 @@ def lexed(asked: Sequence[UtteranceAsked]) -> list[Tokens]:
 
 def stages(state: State, batch: Sequence[Record]) -> dict[str, float]:
     """Return the µs of each stage for a batch."""
-    size, most = len(batch), state.policy.max_candidates
+    size, most = len(batch), state.policies.default.max_candidates
     spent = {"path": timed(size, lambda: handled(state, batch))}
     spent["decode"] = timed(size, lambda: [decode(record) for record in batch])
     asked = [event for record in batch if isinstance(event := decode(record), UtteranceAsked)]
@@ -111,7 +111,7 @@ def main() -> None:
     lines = texts(rng, made)
     print(f"{'audits':8}" + "".join(f"{name:>9}" for name in (*STAGES, "sum", "path")) + "  µs CPU")
     for name, rate in (("without", 0.0), ("with", AUDIT_RATE)):
-        state = state_of(registry, rate, DEFAULT)
+        state = state_of(registry, policies_with(audit_rate=rate))
         handled(state, records(list(islice(lines, WARM_UP))))  # what is made once, on first use
         spent: list[dict[str, float]] = []
         for _ in range(BATCHES):

@@ -23,6 +23,7 @@ from streams.events import MatchAbstained, RecordRejected, UtteranceAsked
 from streams.transports.faust_app import FaustLog
 from streams.transports.kafka import KafkaLog
 from streams.transports.kafka_connection import KafkaConnection
+from tests.agents.worlds import UNAUDITED
 from tests.kafka.clients import put_named
 from tests.kafka.logs import LIMIT_S, opened
 
@@ -112,7 +113,7 @@ async def allow_large(connection: KafkaConnection, topic: str) -> None:
 async def deciding(log: KafkaLog) -> AsyncIterator[Running]:
     """Run a matcher without families on the log while the block runs."""
     stopping = asyncio.Event()
-    running = await start(matcher(0.0), log, now_us)
+    running = await start(matcher(UNAUDITED), log, now_us)
     task = asyncio.create_task(decide_live(running, stopping))
     try:
         yield running

@@ -212,13 +212,15 @@ async def matcher(work: Work) -> None:
     from agents.matcher import matcher as node_of
     from agents.runner import start
     from agents.service import now_us
+    from artifacts.policy import policies_with
     from streams.transports.kafka import KafkaLog
     from streams.transports.kafka_connection import KafkaConnection
 
     given = work.given
     connection = KafkaConnection(given["bootstrap"], given["prefix"])
     log = KafkaLog(connection, slot=str(given["slot"]))
-    node = replace(node_of(given.get("audit_rate", 0.0)), name=given["group"])
+    policies = policies_with(audit_rate=given.get("audit_rate", 0.0))
+    node = replace(node_of(policies), name=given["group"])
     running = await start(node, log, now_us)
     inner: Any = running.subscription
     await inner.join()
@@ -248,13 +250,14 @@ async def decider(given: Mapping[str, Any]) -> Callable[[Any], Sequence[Any]]:
     from agents.matcher import matcher as node_of
     from agents.runner import Running, decided, start
     from agents.service import now_us
+    from artifacts.policy import policies_with
     from streams.transports.kafka import KafkaLog
     from streams.transports.kafka_connection import KafkaConnection
     from streams.transports.kafka_reading import records_of
 
     connection = KafkaConnection(given["bootstrap"], given["prefix"])
     log = KafkaLog(connection)
-    node = replace(node_of(0.0), name=f"{given['group']}-folds")
+    node = replace(node_of(policies_with(audit_rate=0.0)), name=f"{given['group']}-folds")
     running: Running = await start(node, log, now_us)
 
     def decide(message: Any) -> Sequence[Any]:

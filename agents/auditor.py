@@ -126,7 +126,7 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     if entry is None or entry.stage != "shadow" or entry.since != event.since:
         return state, ()
     tally = state.evidence.tally(event.digest, event.since)
-    policy = steered(state.policies.of(entry.scope), state.steerings.get(entry.scope))
+    policy = steered(state.policies.of(entry.scope), state.steerings.get(entry.scope, Steering()))
     if shortfall(tally, claim_of(entry), policy) is not None:
         return state, ()
     key = (entry.scope, entry.family, entry.version, entry.since)

@@ -11,6 +11,7 @@ from artifacts.compiler import Given
 from artifacts.evidence import Claim, Comparison, Evidence, answer_bits, fold
 from artifacts.registry import Entry
 from artifacts.steering import Steering, learned
+from artifacts.values import canonical_json
 from streams.events import ComparisonMade, Stratum, Target
 
 
@@ -40,7 +41,9 @@ def weighed(
     if after is evidence:
         return evidence, steerings
     known = steerings.get(event.scope, Steering())
-    return after, steerings.set(event.scope, learned(known, atom))
+    return after, steerings.set(
+        event.scope, learned(known, atom, event.text, canonical_json(event.expected))
+    )
 
 
 def claim_of(entry: Entry) -> Claim:

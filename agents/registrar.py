@@ -21,8 +21,8 @@ from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import ONE_POLICY, Policies, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
-from artifacts.steering import Steering, steered
 from artifacts.stages import STAGES, may_follow
+from artifacts.steering import Steering, steered
 from streams.events import (
     AnswerGiven,
     CheckMade,
@@ -176,7 +176,7 @@ def _regressions(proposal: Proposal) -> str | None:
 
 def _evidence(proposal: Proposal) -> str | None:
     state = proposal.state
-    policy = steered(proposal.policy, state.steerings.get(proposal.event.scope))
+    policy = steered(proposal.policy, state.steerings.get(proposal.event.scope, Steering()))
     for entry in proposal.entering():
         tally = state.evidence.tally(entry.artifact.digest, entry.since)
         missing = shortfall(tally, claim_of(entry), policy)

@@ -15,7 +15,7 @@ from artifacts.evidence import Evidence, needs, shortfall
 from artifacts.policy import Policies, Policy
 from artifacts.registry import Entry
 from artifacts.stages import STAGES
-from artifacts.steering import steered
+from artifacts.steering import Steering, steered
 from streams.events import ProposalRefused, VersionChanged
 from streams.signing import Trust
 from streams.transports import Transport
@@ -42,7 +42,7 @@ async def waiting_rows(log: Transport, trust: Trust, policies: Policies) -> list
         _row(
             entry,
             evidence,
-            steered(policies.of(entry.scope), steerings.get(entry.scope)),
+            steered(policies.of(entry.scope), steerings.get(entry.scope, Steering())),
             refused.get((entry.scope, *entry.key), Refusal()),
         )
         for entry in registry.in_order()

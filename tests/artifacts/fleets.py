@@ -3,7 +3,8 @@
 What decides in them is what decides in service: the fold of evidence and its shortfall under a
 policy, the placing of audits, the steering. What is simulated is the world around them:
 
-- utterances of PLACES tasks with Zipf's shares; four fallbacks of a task make a candidate;
+- utterances of PLACES tasks, with shares k^−0.6 as the families of a real log have; four
+  fallbacks of a task make a candidate;
 - a candidate's errors are independent, at a rate of its own (`MIX`); some change once they serve;
 - what is not answered falls back and is compared with the candidate in shadow;
 - an answer is audited as the budget allows, and people reject some of the wrong ones; a found
@@ -17,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from agents.audits import Audits
+from agents.audits import Placed
 from artifacts.evidence import Claim, Comparison, Evidence, fold, shortfall
 from artifacts.policy import Policy
 from artifacts.steering import Steering, learned
 
-UTTERANCES = 10_000
+UTTERANCES = 15_000
 PLACES = 80
 AUDIT_RATE = 0.03
 WARM_UP = 1000
@@ -36,7 +37,7 @@ MIX: tuple[tuple[float, float, float], ...] = (
 )
 """Candidates: their share, the least and the largest error rate of these."""
 
-CHANGING_SHARE = 0.01
+CHANGING_SHARE = 0.004
 """Candidates whose rate changes once they serve."""
 
 Change = Callable[[int], float]
@@ -93,7 +94,7 @@ class Fleet:
     feedback: float
     steering: Steering = field(default_factory=Steering)
     evidence: Evidence = field(default_factory=Evidence)
-    audits: Audits = field(default_factory=lambda: Audits(AUDIT_RATE))
+    audits: Placed = field(default_factory=lambda: Placed(AUDIT_RATE))
     candidates: list[Candidate | None] = field(default_factory=lambda: [None] * PLACES)
     fallbacks: list[int] = field(default_factory=lambda: [0] * PLACES)
     born: int = 0
@@ -114,7 +115,7 @@ class Fleet:
 
     def run(self) -> None:
         """Serve all utterances."""
-        shares = list(accumulate((place + 1) ** -0.8 for place in range(PLACES)))
+        shares = list(accumulate((place + 1) ** -0.6 for place in range(PLACES)))
         asked = self.rng.choices(range(PLACES), cum_weights=shares, k=UTTERANCES)
         policy = self.rule(self.steering)
         for number, place in enumerate(asked):
@@ -190,7 +191,8 @@ class Fleet:
             candidate.bits,
             {"n": str(number)} if candidate.claim.slots else {},
         )
-        self.steering = learned(self.steering, atom)
+        text = str(number) if candidate.claim.slots else candidate.digest
+        self.steering = learned(self.steering, atom, text, b"right")
         self.evidence = fold(self.evidence, atom)
 
     def _leave(self, number: int, place: int, candidate: Candidate, policy: Policy) -> None:

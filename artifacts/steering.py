@@ -170,12 +170,14 @@ def _changed(steering: Steering, key: tuple[int, str], before: Trial, after: Tri
     else:
         exposure = after.exposure() - before.exposure()
     compared = after.agreements + after.disagreements - before.agreements - before.disagreements
-    return replace(
-        steering,
-        trials=steering.trials.set(key, after),
-        compared=steering.compared + compared,
-        failed=steering.failed + (after.disagreements > 0) - (before.disagreements > 0),
-        exposure=steering.exposure + exposure,
+    return Steering(
+        steering.trials.set(key, after),
+        steering.compared + compared,
+        steering.failed + (after.disagreements > 0) - (before.disagreements > 0),
+        steering.exposure + exposure,
+        steering.texts,
+        steering.different,
+        steering.repeated,
     )
 
 
@@ -189,11 +191,14 @@ def _with_answer(steering: Steering, atom: Comparison, text: str, expected: byte
         before.drawn + (atom.stratum != _REPLAYED),
     )
     (different, repeated), (were_different, were_repeated) = after.noise(), before.noise()
-    return replace(
-        steering,
-        texts=steering.texts.set(text, after),
-        different=steering.different + different - were_different,
-        repeated=steering.repeated + repeated - were_repeated,
+    return Steering(
+        steering.trials,
+        steering.compared,
+        steering.failed,
+        steering.exposure,
+        steering.texts.set(text, after),
+        steering.different + different - were_different,
+        steering.repeated + repeated - were_repeated,
     )
 
 

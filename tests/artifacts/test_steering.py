@@ -14,7 +14,7 @@ from artifacts.policy import DEFAULT, Policy, policy_for
 from artifacts.steering import MOST_AGREEMENTS, WINDOW, Steering, learned, steered
 from tests.artifacts.fleets import CHANGES, Fleet, Rule
 
-FLEETS = {0.005: 35, 0.01: 45, 0.02: 45}
+FLEETS = {0.005: 25, 0.01: 45, 0.02: 55}
 """Fleets of each sort by ceiling of risk; there are eight sorts."""
 
 FEEDBACKS = (0.0, 0.1)

@@ -68,7 +68,8 @@ def test_realised_risk_is_above_the_ceiling_in_five_percent_of_fleets_at_most(
 ) -> None:
     made = fleets("steering_rule", max_risk, FLEETS[max_risk])
     assert share_above(made, max_risk) <= 0.05
-    assert all(fleet.answered > 1000 and fleet.wrong for fleet in made)
+    assert all(fleet.answered > 5000 for fleet in made)
+    assert sum(fleet.wrong > 0 for fleet in made) > 0.95 * len(made)
 
 
 @pytest.mark.slow

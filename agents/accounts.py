@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from agents.teachers.estimate import estimated, estimated_price
 from artifacts.economics import Calls, break_even
-from streams.events import AuditAnswered, CompletionGiven, RecallAnswered
+from streams.events import AuditAnswered, CompletionGiven, ProbeAnswered, RecallAnswered
 
-Completion = CompletionGiven | AuditAnswered | RecallAnswered
+Completion = CompletionGiven | AuditAnswered | RecallAnswered | ProbeAnswered
 
 
 @dataclass(slots=True)

@@ -3,7 +3,9 @@
 CompletionGiven ─▶ one ComparisonMade for each version that reads the text   (stratum shadow)
 AuditAnswered   ─▶ one ComparisonMade for the version that served            (stratum audit; where
                    a reject is what caused the audit: rejected, which is no sample)
-ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (live)
+what a teacher says again, probes ─▶ TeacherRepeated, ProbeAsked             (agents.probes)
+ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (canary, where the tenant's
+                   policy gives canaries a share, and then live)
 """
 
 from collections.abc import Sequence
@@ -13,9 +15,10 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
-from agents.changes import promotion
+from agents.changes import canary, promotion
 from agents.comparisons import claim_of, compared, weighed
 from agents.node import Decider
+from agents.probes import Heard, heard, phi_probes, probed, repeat_probes
 from agents.registries import taken
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
@@ -30,6 +33,8 @@ from streams.events import (
     CompletionGiven,
     Event,
     FeedbackGiven,
+    ProbeAnswered,
+    RecallAnswered,
     Stratum,
     Target,
     VersionChanged,
@@ -40,8 +45,8 @@ from streams.signing import ANYONE, Trust
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, trusted corrections by (tenant, normalized text), and the agreements
-    at which each version was last proposed.
+    """Registry, evidence, trusted corrections by (tenant, normalized text), the agreements at which
+    each version was last proposed from each stage, and what teachers said last.
     """
 
     policies: Policies
@@ -51,7 +56,8 @@ class State:
     corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
     steerings: Map[str, Steering] = field(default_factory=Map)
-    proposed: Map[tuple[str, str, int, int], int] = field(default_factory=Map)
+    proposed: Map[tuple[str, str, int, int, str], int] = field(default_factory=Map)
+    heard: Heard = field(default_factory=Heard)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -59,17 +65,34 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
     match event:
         case VersionChanged():
             registry, refused = taken(state.registry, event, state.trust, "auditor")
-            return replace(state, registry=registry), refused
+            if registry is not state.registry:
+                probes = phi_probes(state.policies, registry, event)
+                return replace(state, registry=registry), (*refused, *probes)
+            return state, refused
         case CompletionGiven():
-            return state, _shadow_comparisons(state, event)
+            state, repeated = _heard(state, event)
+            probes = repeat_probes(state.policies, event)
+            return state, (*_shadow_comparisons(state, event), *repeated, *probes)
         case AuditAnswered():
-            return state, _audit_comparison(state, event)
+            state, repeated = _heard(state, event)
+            return state, (*_audit_comparison(state, event), *repeated)
+        case RecallAnswered():
+            return _heard(state, event)
+        case ProbeAnswered():
+            return state, probed(state.registry, event)
         case FeedbackGiven():
             return _corrected(state, event), ()
         case ComparisonMade():
             return _promotion(_with_evidence(state, event), event)
         case _:
             return state, ()
+
+
+def _heard(
+    state: State, event: CompletionGiven | AuditAnswered | RecallAnswered
+) -> tuple[State, Sequence[Event]]:
+    memory, repeated = heard(state.heard, event)
+    return replace(state, heard=memory), repeated
 
 
 def _with_evidence(state: State, event: ComparisonMade) -> State:
@@ -101,45 +124,54 @@ def _shadow_comparisons(state: State, event: CompletionGiven) -> Sequence[Event]
         given = answer_of_tokens(entry.artifact, tokens)
         if isinstance(given, Given):
             made.append(
-                compared(entry, event.utterance_id, event.text, answer, given, "shadow", target)
-            )
+                compared(
+                    entry, event.utterance_id, event.text, answer, given, "shadow", target,
+                    event.teacher,
+                )
+            )  # fmt: skip
     return made
 
 
 def _audit_comparison(state: State, event: AuditAnswered) -> Sequence[Event]:
     entry = state.registry.entry_for(event.tenant, event.family, event.version)
     tokens = lex(event.text)
-    if entry is None or not isinstance(tokens, Tokens):
+    if entry is None or entry.artifact.digest != event.digest or not isinstance(tokens, Tokens):
         return ()
     given = answer_of_tokens(entry.artifact, tokens)
     if not isinstance(given, Given):
         return ()
     answer, target = _expected(state, event.tenant, event.text, event.answer)
     stratum: Stratum = "audit" if event.cause == "served" else "rejected"
-    atom = compared(entry, event.utterance_id, event.text, answer, given, stratum, target)
+    atom = compared(
+        entry, event.utterance_id, event.text, answer, given, stratum, target, event.teacher
+    )
     agreed = same(event.served, answer, entry.artifact.comparator)
     return (atom.model_copy(update={"probability": event.probability, "agreed": agreed}),)
 
 
 def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
     entry = state.registry.entry(event.scope, event.family, event.version)
-    if entry is None or entry.stage != "shadow" or entry.since != event.since:
+    if entry is None or entry.stage not in ("shadow", "canary") or entry.since != event.since:
         return state, ()
     tally = state.evidence.tally(event.digest, event.since)
     policy = steered(state.policies.of(entry.scope), state.steerings.get(entry.scope, Steering()))
     if shortfall(tally, claim_of(entry), policy) is not None:
         return state, ()
-    key = (entry.scope, entry.family, entry.version, entry.since)
-    if tally.agreements < 2 * state.proposed.get(key, 0):
+    is_canary = entry.stage == "canary"
+    key = (entry.scope, entry.family, entry.version, entry.since, entry.stage)
+    shown = tally.canary if is_canary else tally.agreements
+    if shown < 2 * state.proposed.get(key, 0):
         return state, ()
+    share = 0.0 if is_canary else policy.canary_share
+    reason = f"{tally.agreements} agreements, {tally.bits:.0f} bits"
     return (
-        replace(state, proposed=state.proposed.set(key, tally.agreements)),
+        replace(state, proposed=state.proposed.set(key, shown)),
         (
             VersionProposed(
                 scope=entry.scope,
                 actor="auditor",
-                reason=f"{tally.agreements} agreements, {tally.bits:.0f} bits",
-                changes=promotion(state.registry, entry),
+                reason=reason + f", {tally.canary} agreements as a canary" * is_canary,
+                changes=canary(entry, share) if share else promotion(state.registry, entry),
                 previous=state.registry.ordinal,
             ),
         ),
@@ -154,7 +186,7 @@ def auditor(
         name="auditor",
         folds=(),
         reads=("completions", "versions", "evidence", "feedback"),
-        writes=("evidence", "proposals", "learning"),
+        writes=("evidence", "proposals", "learning", "fallbacks"),
         initial=State(policies, trusted, trust=trust),
         decide=decide,
         is_rebuilt=True,

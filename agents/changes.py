@@ -65,6 +65,21 @@ def promotion(registry: Registry, entry: Entry) -> ChangeSet:
     )
 
 
+def canary(entry: Entry, share: float) -> ChangeSet:
+    """Return the change set that makes a version a canary; the older ones stay until it is live."""
+    return (change_of(entry, "canary", share),)
+
+
+def wanted_canary(
+    _: Registry, versions: Sequence[Entry], version: int | None, share: float
+) -> ChangeSet | Unfit:
+    """Return the change set that lets a version, or the newest that may, answer a share."""
+    if not share:
+        return Unfit(f"canary_share of {versions[0].scope} is 0: say which share")
+    entry = _chosen(versions, version, "canary")
+    return entry if isinstance(entry, Unfit) else canary(entry, share)
+
+
 def wanted_promotion(
     registry: Registry, versions: Sequence[Entry], version: int | None
 ) -> ChangeSet | Unfit:

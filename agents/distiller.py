@@ -13,12 +13,14 @@ from immutables import Map
 from pydantic import JsonValue
 
 from agents.changes import APPROVAL
-from agents.comparisons import compared
+from agents.comparisons import answers_beside, compared
 from agents.node import Decider
-from agents.registries import change_of, taken
+from agents.registries import answers_known, change_of, taken
 from artifacts.artifact import Artifact
+from artifacts.bits import baseline
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answer_of_tokens, answers_all, compile_recipe
+from artifacts.evidence import agreements_needed
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.learning.clusters import (
     Cluster,
@@ -58,10 +60,14 @@ _MAX_RECIPES = 3
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """Where a proposed version came from: its cluster, and the pairs that are no evidence."""
+    """Where a proposed version came from: its cluster, and the pairs that are no evidence.
+
+    `known` are the texts whose answers are in its baseline.
+    """
 
     cluster: str
     excluded: frozenset[str]
+    known: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +149,7 @@ def _pair(m: Member) -> Pair:
 def _covered(state: State, scope: str, tokens: Tokens) -> tuple[State, bool]:
     """Return whether a version reads the text, right or wrong, and may still come to serve it."""
     policy = state.policies.of(scope)
-    patience = policy.patience * policy.min_agreements
+    patience = policy.patience * agreements_needed(policy)
     for entry in state.registry.candidates(scope, tokens):
         if not isinstance(answer_of_tokens(entry.artifact, tokens), Given):
             continue
@@ -207,18 +213,19 @@ def _proposed(
     scope = event.scope
     family, version = _place(state, scope, cluster.id, artifact)
     excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
-    taught = state.taught.set(artifact.digest, Taught(cluster.id, excluded))
+    others = answers_beside(artifact, cluster.members)
+    taught = state.taught.set(artifact.digest, Taught(cluster.id, excluded, frozenset(others)))
     policy = state.policies.of(scope)
     versions = state.registry.versions(scope, family)
-    known = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
-    if known is not None:
-        if known.stage != "retired" or known.returns >= policy.max_returns:
+    old = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
+    if old is not None:
+        if old.stage != "retired" or old.returns >= policy.max_returns:
             return state, ()
         back = VersionProposed(
             scope=scope,
             actor="distiller",
             reason=f"learned again from {cluster.whole.count} pairs",
-            changes=(change_of(known, "shadow"),),
+            changes=(change_of(old, "shadow"),),
             previous=state.registry.ordinal,
         )
         return replace(state, taught=taught), (back,)
@@ -232,6 +239,7 @@ def _proposed(
         price_bits=policy.search_price(event.tried)
         + len(wrong) * policy.outlier_bits
         + returns * policy.return_surcharge,
+        baseline=answers_known(baseline(others.values(), artifact.comparator)),
         previous=state.registry.ordinal,
     )
     return (
@@ -283,7 +291,12 @@ def _changed(state: State, event: VersionChanged) -> tuple[State, Sequence[Event
             given = answer_of(entry.artifact, m.text)
             if isinstance(given, Given) and m.utterance_id not in taught.excluded:
                 answer = cast(JsonValue, m.answer)
-                made.append(compared(entry, m.utterance_id, m.text, answer, given, "replay"))
+                is_known = m.normalized in taught.known
+                made.append(
+                    compared(
+                        entry, m.utterance_id, m.text, answer, given, "replay", is_known=is_known
+                    )
+                )
     return state, made
 
 

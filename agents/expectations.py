@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -25,11 +26,12 @@ import great_expectations.expectations as gxe
 import pandas as pd
 
 from agents.suites import (
-    EXPECTATIONS,
     MARKS,
     SUITES,
     Expectation,
+    Limits,
     Suite,
+    expectations,
     expected,
     named,
     observed,
@@ -41,12 +43,15 @@ from streams.events import ExpectationChecked
 _SHOWN = 3
 _DTYPES = {"text": "object", "number": "float64"}
 _SITE = "kappa"
+_NONE: Limits = MappingProxyType({})
 
 
-def check(batches: Sequence[Batch], pages: Path | None = None) -> list[ExpectationChecked]:
+def check(
+    batches: Sequence[Batch], pages: Path | None = None, limits: Limits = _NONE
+) -> list[ExpectationChecked]:
     """Check every expectation on every batch of its suite; write a report to `pages`, if given.
 
-    Raises OSError where the report cannot be written.
+    `limits` are those of tenants, and checked. Raises OSError where the report cannot be written.
     """
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(False)
@@ -56,7 +61,7 @@ def check(batches: Sequence[Batch], pages: Path | None = None) -> list[Expectati
     for batch in batches:
         suite = next(suite for suite in SUITES if suite.name == batch.suite)
         frame = frame_of(suite, batch)
-        wanted = [row for row in EXPECTATIONS if row.suite == suite.name]
+        wanted = [r for r in expectations(batch.scope, limits) if r.suite == suite.name]
         told = {row.name: row for row in wanted if _values(row, frame) >= row.least_rows}
         name = f"{suite.name}-of-{_file_name(batch.scope)}"
         asset = source.add_dataframe_asset(name)
@@ -75,7 +80,7 @@ def check(batches: Sequence[Batch], pages: Path | None = None) -> list[Expectati
             results = {r.expectation_config.meta["name"]: r for r in ran.results}
         made += [_event(row, batch, frame, results.get(row.name)) for row in wanted]
     if pages is not None:
-        _write_pages(context, pages, made)
+        _write_pages(context, pages, made, limits)
     return made
 
 
@@ -157,7 +162,9 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, int | str | bool | None) else str(value)
 
 
-def _write_pages(context: Any, pages: Path, results: Sequence[ExpectationChecked]) -> None:
+def _write_pages(
+    context: Any, pages: Path, results: Sequence[ExpectationChecked], limits: Limits
+) -> None:
     """Write the report: one page per suite and per run of it, and an index.
 
     It is made elsewhere first: whatever else lies in `pages` stays as it is.
@@ -179,7 +186,7 @@ def _write_pages(context: Any, pages: Path, results: Sequence[ExpectationChecked
         for page in Path(made).rglob("*.html"):
             page.write_text(_cleared(page.read_text("utf-8")), "utf-8")
         shutil.rmtree(Path(made) / "static", ignore_errors=True)
-        Path(made, "index.html").write_text(_index(Path(made), results), "utf-8")
+        Path(made, "index.html").write_text(_index(Path(made), results, limits), "utf-8")
         shutil.copytree(made, pages, dirs_exist_ok=True)
 
 
@@ -209,7 +216,7 @@ def _cleared(page: str) -> str:
     return _OUTSIDE_URL.sub("none", page).replace("<head>", _HEAD, 1)
 
 
-def _index(made: Path, results: Sequence[ExpectationChecked]) -> str:
+def _index(made: Path, results: Sequence[ExpectationChecked], limits: Limits) -> str:
     """Return the first page: every expectation with its result, linked to the page of its run.
 
     That of Great Expectations is filled in by a script from elsewhere.
@@ -224,7 +231,7 @@ def _index(made: Path, results: Sequence[ExpectationChecked]) -> str:
             name if page is None else f'<a href="{quote(page.as_posix())}">{name}</a>',
             MARKS[result.passed],
             html.escape(observed(result)),
-            html.escape(expected(named(result.expectation))),
+            html.escape(expected(named(result.expectation, expectations(result.scope, limits)))),
             str(result.rows),
         )
         failed = ' class="failed"' if result.passed is False else ""

@@ -15,6 +15,7 @@ from artifacts.grammar.textform import print_grammar
 from artifacts.program.evaluate import Computed
 from artifacts.program.operators import OPERATORS
 from artifacts.program.printing import print_argument, print_program
+from artifacts.registry import canary_draw, is_within
 from artifacts.values import Scalar
 from streams.events import (
     AnswerGiven,
@@ -28,6 +29,9 @@ from streams.events import (
 )
 from streams.signing import Trust
 from streams.transports import Transport
+
+_UNREAD = frozenset({"miss", "context", "over_limit", "unknown_character"})
+"""Reasons to abstain where no canary has read the text."""
 
 
 async def explain(
@@ -56,6 +60,7 @@ async def explain(
         match event:
             case AnswerGiven():
                 document |= await _answered(transport, trust, event)
+                document["canaries"] = await _canaries(transport, trust, event)
                 document["feedback"] = await _feedback(transport, event, since)
             case MatchAbstained():
                 document |= {
@@ -64,6 +69,8 @@ async def explain(
                     "candidates": list(event.candidates),
                     "revision": event.revision.model_dump(),
                 }
+                if event.reason not in _UNREAD:
+                    document["canaries"] = await _canaries(transport, trust, event)
             case CompletionGiven() | AuditAnswered() | RecallAnswered():
                 document.setdefault("teacher", []).append(
                     {
@@ -81,6 +88,27 @@ async def explain(
             case _:
                 continue
     return document
+
+
+async def _canaries(
+    transport: Transport, trust: Trust, event: AnswerGiven | MatchAbstained
+) -> list[dict[str, Any]]:
+    """Return every canary that read the text, and whether the utterance was within its share."""
+    tokens = lex(event.text)
+    if not isinstance(tokens, Tokens):
+        return []
+    registry = await registry_at(transport, trust, event.revision.ordinal)
+    return [
+        {
+            "family": entry.family,
+            "version": entry.version,
+            "share": 1.0 if entry.share is None else entry.share,
+            "draw": canary_draw(event.utterance_id),
+            "answers": is_within(entry, event.utterance_id),
+        }
+        for entry in registry.candidates(event.tenant, tokens)
+        if entry.stage == "canary" and entry.artifact.read(tokens)
+    ]
 
 
 async def _answered(transport: Transport, trust: Trust, event: AnswerGiven) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 MatchAbstained ─▶ CompletionGiven | CompletionRefused        (terminal)
 AuditAsked     ─▶ drawn? ─▶ AuditAnswered | nothing
 RecallAsked    ─▶ RecallAnswered | nothing
+ProbeAsked     ─▶ ProbeAnswered | ProbeRefused
 
 The draw of an audit is made here, after the answer was decided, so that nothing that decides can
 know it.
@@ -10,6 +11,7 @@ know it.
 Equal questions that are in flight together are asked once: whoever asks second waits for the reply
 to the first, and its tokens and price are counted there. Every utterance still gets its own event.
 Nothing is kept after the reply: a cache of a teacher's answers would be a family without evidence.
+A probe is always asked by itself: the reply to another question would agree with itself.
 """
 
 import asyncio
@@ -29,6 +31,9 @@ from streams.events import (
     CompletionRefused,
     Event,
     MatchAbstained,
+    ProbeAnswered,
+    ProbeAsked,
+    ProbeRefused,
     RecallAnswered,
     RecallAsked,
 )
@@ -63,17 +68,20 @@ class _Asking:
                 return await self.audit(event) if self.draw(event) else ()
             case RecallAsked():
                 return await self.recall(event)
+            case ProbeAsked():
+                return (await self.probe(event),)
             case _:
                 return ()
 
     async def asked(
-        self, event: MatchAbstained | AuditAsked | RecallAsked
+        self, event: MatchAbstained | AuditAsked | RecallAsked | ProbeAsked
     ) -> dict[str, Any] | Refused:
         """Return the fields that all completions share."""
         context = event.context if isinstance(event, MatchAbstained) else None
         question = Question(event.tenant, event.utterance_id, event.text, context)
         try:
-            reply = await self.reply(question)
+            is_probe = isinstance(event, ProbeAsked)
+            reply = await (self.said(question) if is_probe else self.reply(question))
             if isinstance(reply, Refused):
                 return reply
             return self.fields(event, reply)
@@ -92,7 +100,9 @@ class _Asking:
             await asyncio.wait((first,))
             if not first.cancelled():
                 reply = first.result()
-                return reply if isinstance(reply, Refused) else replace(reply, tokens=0, price=0.0)
+                if isinstance(reply, Refused):
+                    return reply
+                return replace(reply, tokens=0, price=0.0, in_flight=True)
         asking = self.in_flight[same] = asyncio.get_running_loop().create_future()
         try:
             reply = await self.said(question)
@@ -117,7 +127,7 @@ class _Asking:
             return _failed(error)
 
     def fields(
-        self, event: MatchAbstained | AuditAsked | RecallAsked, reply: Reply
+        self, event: MatchAbstained | AuditAsked | RecallAsked | ProbeAsked, reply: Reply
     ) -> dict[str, Any]:
         return {
             "utterance_id": event.utterance_id,
@@ -130,13 +140,15 @@ class _Asking:
             "price": reply.price,
             "latency_us": reply.latency_us,
             "wording": None if reply.wording is None else sanitize(reply.wording),
+            "in_flight": reply.in_flight,
         }
 
     async def completion(self, event: MatchAbstained) -> CompletionGiven | CompletionRefused:
         fields = await self.asked(event)
         if not isinstance(fields, Refused):
             try:
-                given = CompletionGiven(**fields, session=event.session)
+                in_context = event.context is not None
+                given = CompletionGiven(**fields, session=event.session, in_context=in_context)
                 encode(given, timestamp=0)
                 return given
             except ValueError as error:
@@ -191,6 +203,23 @@ class _Asking:
                 digest=event.digest,
                 answer_ref=event.answer_ref,
             ),
+        )
+
+    async def probe(self, event: ProbeAsked) -> ProbeAnswered | ProbeRefused:
+        about = {name: getattr(event, name) for name in ("cause", "family", "version", "digest")}
+        if event.teacher not in (None, self.teacher.name):
+            fields: dict[str, Any] | Refused = Refused(f"it was a question to {event.teacher}")
+        else:
+            fields = await self.asked(event)
+        if not isinstance(fields, Refused):
+            return ProbeAnswered(**fields, held_against=event.answer, **about)
+        return ProbeRefused(
+            utterance_id=event.utterance_id,
+            tenant=event.tenant,
+            text=event.text,
+            teacher=self.teacher.name,
+            reason=sanitize(fields.reason)[:REASON_LIMIT],
+            **about,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from agents.comparisons import atom_of, claim_of
 from agents.history import evidence_of, registry_at
 from agents.registries import folded
+from artifacts.description import description_bits
 from artifacts.evidence import Evidence, anytime_upper, fold, shortfall
 from artifacts.grammar.textform import print_grammar
 from artifacts.policy import Policies
@@ -29,20 +30,22 @@ def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str
             "errors": sampled.errors,
             "error_bound_95": anytime_upper(sampled.errors, sampled.samples),
         }
-        for stratum in ("replay", "shadow", "audit")
-        if (sampled := evidence.sampled.get((digest, stratum))) is not None
+        for stratum in ("replay", "phi", "shadow", "audit")
+        if (sampled := evidence.sampled.get((digest, "teacher", stratum))) is not None
     }
     return {
         "scope": entry.scope,
         "family": entry.family,
         "version": entry.version,
         "stage": entry.stage,
+        "share": entry.share,
         "digest": digest,
         "grammar": print_grammar(entry.artifact.grammar),
         "program": print_program(entry.artifact.program),
         "agreements": tally.agreements,
         "disagreements": tally.disagreements,
         "bits": round(tally.bits, 1),
+        "description_bits": description_bits(entry.artifact),
         "missing": shortfall(tally, claim_of(entry), policies.of(entry.scope)),
         "returns": entry.returns,
         "bounds": bounds,

@@ -4,6 +4,7 @@ matches:     AnswerGiven                                   ─▶ a call avoided
 fallbacks:   MatchAbstained                                ─▶ an utterance that no family answered
 completions: CompletionGiven | CompletionRefused           ─▶ a call; a skeleton that fell back
              AuditAnswered | AuditRefused | RecallAnswered ─▶ a call spent on an answer
+             ProbeAnswered | ProbeRefused                  ─▶ a call spent on evidence
 learning:    TeacherAsked, TeacherReplied                  ─▶ a search, or a call for a recipe
 versions:    VersionChanged                                ─▶ which family it led to; how many serve
 
@@ -49,6 +50,8 @@ from streams.events import (
     CompletionRefused,
     Event,
     MatchAbstained,
+    ProbeAnswered,
+    ProbeRefused,
     RecallAnswered,
     TeacherAsked,
     TeacherReplied,
@@ -80,6 +83,8 @@ _DECODED = frozenset(
         AuditAnswered,
         AuditRefused,
         CompletionGiven,
+        ProbeAnswered,
+        ProbeRefused,
         RecallAnswered,
         TeacherAsked,
         TeacherReplied,
@@ -108,6 +113,7 @@ class Ledger:
     audits: Purse = field(default_factory=Purse)
     recalls: Purse = field(default_factory=Purse)
     recipes: Purse = field(default_factory=Purse)
+    probes: Purse = field(default_factory=Purse)
     searches: int = 0
     skeletons: SkeletonCounts = field(init=False)
     windows: list[Window] = field(default_factory=lambda: [Window(0)])
@@ -160,6 +166,8 @@ class Ledger:
                 self._spend(event, self.audits, audits=1)
             case RecallAnswered():
                 self._spend(event, self.recalls, recalls=1)
+            case ProbeAnswered() | ProbeRefused():
+                self._probe(event)
             case TeacherAsked():
                 pairs = (*event.pairs, *event.rejected)
                 size = sum(len(p.text) + _length(p.answer) for p in pairs)
@@ -215,6 +223,21 @@ class Ledger:
         total.add(event, is_free=is_free)
         served = event.served if isinstance(event, AuditAnswered) else event.answer
         account.tokens_avoided -= avoided or estimated(event.text, served).tokens
+
+    def _probe(self, event: ProbeAnswered | ProbeRefused) -> None:
+        """Take a probe: about a family, or of the teacher's own noise, which is no family's."""
+        purses = [self.probes]
+        if event.family is not None:
+            account = self._account_for(event.tenant, event.family)
+            account.calls = replace(account.calls, probes=account.calls.probes + 1)
+            account.settle()
+            purses.append(account.upkeep)
+        is_free = isinstance(event, ProbeAnswered) and self._is_free(event)
+        for purse in purses:
+            if isinstance(event, ProbeAnswered):
+                purse.add(event, is_free=is_free)
+            else:
+                purse.refuse()
 
     def _is_free(self, said: Completion) -> bool:
         """Return whether the teacher reports what calls cost, and nothing for this one."""

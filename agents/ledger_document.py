@@ -81,6 +81,7 @@ def total_calls(found: Ledger) -> Calls:
         recalls=sum(calls.recalls for calls in every),
         recipe_calls=recipe_calls,
         retries=found.recipes.calls - recipe_calls,
+        probes=found.probes.calls,
     )
 
 
@@ -95,10 +96,11 @@ def _totals(found: Ledger) -> dict[str, Any]:
         "audits": found.audits,
         "recalls": found.recalls,
         "recipes": found.recipes,
+        "probes": found.probes,
     }
     made = sum(purse.calls for purse in purses.values())
     avoided = sum(account.tokens_avoided for account in _accounts(found))
-    net = calls.avoided - calls.recipe_calls - calls.retries
+    net = calls.avoided - calls.recipe_calls - calls.retries - calls.probes
     return {
         "calls": {
             "avoided": calls.avoided,
@@ -109,6 +111,7 @@ def _totals(found: Ledger) -> dict[str, Any]:
             "recalls": calls.recalls,
             "recipe_calls": calls.recipe_calls,
             "retries": calls.retries,
+            "probes": calls.probes,
             "saved": net,
         },
         "saving": _share(net, found.utterances),
@@ -128,6 +131,7 @@ def _family(account: Account, found: Ledger, decide: DecideTime) -> dict[str, An
         "recalls": calls.recalls,
         "recipe_calls": calls.recipe_calls,
         "retries": calls.retries,
+        "probes": calls.probes,
         "spent": calls.spent,
         "searches": account.searches,
         "broke_even_after_calls": account.broke_even,
@@ -235,7 +239,7 @@ def _still_to_be_had(found: Ledger) -> dict[str, Any]:
 
 def _estimates(found: Ledger) -> str:
     """Say which figures are the teachers' own, and which are estimated."""
-    purses = (found.completions, found.audits, found.recalls, found.recipes)
+    purses = (found.completions, found.audits, found.recalls, found.recipes, found.probes)
     reported = sum(purse.tokens_reported for purse in purses)
     guessed = sum(purse.tokens_estimated for purse in purses)
     return (

@@ -67,7 +67,9 @@ def _decided(state: State, asked: UtteranceAsked) -> Sequence[Event]:
     if not isinstance(tokens, Tokens):
         return (_abstained(state, asked, tokens),)
     limit = state.policies.of(asked.tenant).max_candidates
-    lookup = state.registry.lookup(asked.tenant, tokens, max_candidates=limit)
+    lookup = state.registry.lookup(
+        asked.tenant, tokens, max_candidates=limit, utterance_id=asked.utterance_id
+    )
     if lookup is MISS:  # most utterances, before any pattern is tried
         return (_abstained(state, asked, "miss"),)
     match lookup:
@@ -142,7 +144,8 @@ def _answered(state: State, asked: UtteranceAsked, hit: Hit) -> Sequence[Event]:
         "hat": False,
     }
     given = trusted(AnswerGiven, fields, _ANSWER)
-    probability = state.audits.place(tenant, digest)
+    bindings, is_canary = found.reading.bindings, entry.stage == "canary"
+    probability = state.audits.place(tenant, digest, bindings, is_canary=is_canary)
     if not probability:
         return (given,)
     fields = {

@@ -6,7 +6,7 @@ objects were left out because each increment takes a lock and each series gets a
 that can only be switched off for the whole process.
 
 Labels come from closed sets (nodes, topics, partitions, event types) or from the configuration
-(teachers): never from an utterance.
+(teachers): never from an utterance. Tenants do; only so many of them have series (agents.gauges).
 """
 
 from bisect import bisect_left
@@ -62,11 +62,19 @@ TABLE: tuple[Metric, ...] = (
     Metric("kappa_refused_versions_total", "counter", ("node",), "change sets",
            "Change sets that a node has refused to fold, starts included."),
     Metric("kappa_teacher_calls_total", "counter", ("teacher", "outcome"), "calls",
-           "Recorded replies of a teacher: completed, refused, audited, recalled."),
+           "Recorded replies of a teacher: completed, refused, audited, recalled, probed."),
     Metric("kappa_teacher_tokens_total", "counter", ("teacher",), "tokens",
            "Tokens that a teacher has counted."),
     Metric("kappa_teacher_price_total", "counter", ("teacher",), "dollars",
            "What a teacher has cost."),
+    Metric("kappa_certified_risk", "gauge", ("tenant", "method", "delta"), "share",
+           "Bound on the share of a tenant's answers so far that differ from the teacher's."),
+    Metric("kappa_audits", "gauge", ("tenant",), "audits",
+           "Answers of a tenant so far that were held against the teacher's."),
+    Metric("kappa_audit_errors", "gauge", ("tenant",), "audits",
+           "Those of them that differed, or that the teacher refused."),
+    Metric("kappa_self_noise", "gauge", ("tenant",), "share",
+           "Bound on how often the teacher disagrees with itself."),
     Metric("kappa_stalled", "gauge", ("node",), "0 or 1",
            "Whether records wait and the node has not moved for too long."),
     Metric("kappa_restarts_total", "counter", ("node",), "restarts",
@@ -185,6 +193,8 @@ _CALLS = MappingProxyType(
         b"AuditAnswered": "audited",
         b"AuditRefused": "refused",
         b"RecallAnswered": "recalled",
+        b"ProbeAnswered": "probed",
+        b"ProbeRefused": "refused",
     }
 )
 _REASONS = frozenset(get_args(AbstainReason))

@@ -26,6 +26,7 @@ from streams.events import (
     CheckMade,
     ProposalRefused,
     RecordRejected,
+    Share,
     Stage,
     VersionChanged,
     VersionProposed,
@@ -51,6 +52,7 @@ class WantedChange(_Body):
     version: int = Field(ge=1, le=2**31)
     digest: str = Field(pattern="^[0-9a-f]{64}$")
     stage: Stage
+    share: Share | None = None
 
 
 class Wanted(_Body):
@@ -151,14 +153,18 @@ def decision_document(correlation: str, decision: Decision | None) -> dict[str, 
                 "outcome": "changed",
                 "ordinal": decision.ordinal,
                 "scope": decision.scope,
-                "changes": [change.model_dump() for change in decision.changes],
+                "changes": [
+                    change.model_dump(exclude_defaults=True) for change in decision.changes
+                ],
                 "checks": _checks(decision.checks),
             }
         case ProposalRefused():
             return known | {
                 "outcome": "refused",
                 "scope": decision.scope,
-                "changes": [change.model_dump() for change in decision.changes],
+                "changes": [
+                    change.model_dump(exclude_defaults=True) for change in decision.changes
+                ],
                 "checks": _checks(decision.checks),
             }
         case RecordRejected():

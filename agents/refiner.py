@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
 from agents.node import Decider
-from agents.registries import change_of, taken
+from agents.registries import answers_known, change_of, taken
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answers_all, compile_recipe
@@ -335,6 +335,7 @@ def _next_version(
         changes,
         artifacts=(dict(artifact.document),),
         price_bits=policy.search_price(event.tried) + policy.return_surcharge,
+        baseline=answers_known(entry.baseline),
         mended=tuple(pair.text for pair in history.rejected),
     )
 

@@ -18,7 +18,8 @@ from pydantic import (
 from pydantic.functional_validators import AfterValidator, BeforeValidator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from artifacts.policy import DEFAULT, Policies, Policy, overridden
+from agents.suites import limit_problems
+from artifacts.policy import DEFAULT, EVERY_TENANT, Policies, Policy, overridden
 from streams.signing import PublicKey, SigningKey, Trust, read_key
 from streams.topic_plan import Layout
 from streams.transports.kafka_connection import KafkaConnection, SaslMechanism, SecurityProtocol
@@ -106,9 +107,12 @@ class Settings(BaseSettings):
     window: int = Field(64, ge=1, le=10_000, description="Questions to the teacher at once.")
     max_risk: float = Field(0.01, gt=0, lt=1, description="Ceiling of the expected risk.")
     audit_rate: float = Field(0.03, ge=0, le=1, description="Share of answers that are audited.")
+    repeat_rate: float = Field(
+        0.01, ge=0, le=1, description="Share of completions that the teacher is asked once more."
+    )
     policy: dict[str, dict[str, bool | int | float]] = Field(
         {},
-        description="JSON: tenant to {threshold: value}; what it does not set is as for all.",
+        description="JSON: tenant (* is all) to {threshold: value}; the rest is as for all.",
     )
     audit_seed: SecretStr = Field(
         SecretStr("kappa"), description="Seed of the audit draws; whoever knows it knows them."
@@ -162,6 +166,10 @@ class Settings(BaseSettings):
     )
     expectations_every: float = Field(
         3600, ge=0, description="Seconds between two checks of the data that teaches; 0: none."
+    )
+    expectations: dict[str, dict[str, float]] = Field(
+        {},
+        description="JSON: tenant (default: all) to limits by name, else as in agents/suites.py.",
     )
     partitions: int = Field(
         4, ge=1, le=10_000, description="Partitions of each topic that has a record per utterance."
@@ -225,6 +233,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{address!r} is not HOST:PORT")
         return value
 
+    @field_validator("expectations")
+    @classmethod
+    def _is_in_range(cls, value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        if problems := limit_problems(value):
+            raise ValueError("; ".join(problems))
+        return value
+
     @field_validator("kafka_password")
     @classmethod
     def _is_complete(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -241,14 +256,16 @@ class Settings(BaseSettings):
 
     def policies(self) -> Policies:
         """Return the policy of each tenant."""
-        default = overridden(DEFAULT, {"max_risk": self.max_risk, "audit_rate": self.audit_rate})
-        own: dict[str, Policy] = {}
-        for tenant, given in self.policy.items():
-            try:
-                own[tenant] = overridden(default, given)
-            except ValueError as error:
-                raise ValueError(f"KAPPA_POLICY: tenant {tenant!r}: {error}") from None
-        return Policies(default, own)
+        every = {name: getattr(self, name) for name in ("max_risk", "audit_rate", "repeat_rate")}
+        default = self._policy_of(EVERY_TENANT, overridden(DEFAULT, every))
+        own = {name: self._policy_of(name, default) for name in self.policy}
+        return Policies(default, {n: policy for n, policy in own.items() if n != EVERY_TENANT})
+
+    def _policy_of(self, tenant: str, base: Policy) -> Policy:
+        try:
+            return overridden(base, self.policy.get(tenant, {}))
+        except ValueError as error:
+            raise ValueError(f"KAPPA_POLICY: tenant {tenant!r}: {error}") from None
 
     @model_validator(mode="after")
     def _times_fit(self) -> "Settings":

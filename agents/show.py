@@ -22,6 +22,13 @@ def show_explanation(console: Console, document: Mapping[str, Any]) -> None:
     else:
         lines.append(f"[bold]abstained[/] {document.get('reason')}")
         lines += [f"            {escape(name)}" for name in document.get("candidates", ())]
+    for each in document.get("canaries", ()):
+        is_in = "within" if each["answers"] else "outside"
+        lines.append(
+            f"[bold]canary[/]    {escape(each['family'])}@{each['version']} answers "
+            f"{100 * each['share']:g} % of the utterances; this one is {is_in} its share, "
+            f"at {100 * each['draw']:.2f} %"
+        )
     for said in document.get("teacher", ()):
         answer = said.get("answer", said.get("reason"))
         lines.append(f"[bold]teacher[/]   {said['event']}: {escape(str(answer))}")
@@ -58,7 +65,7 @@ def show_families(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         used = f"{row['uses']} uses\n" if "uses" in row else ""
         table.add_row(
-            escape(f"{row['family']}@{row['version']}\n{row['stage']}"),
+            escape(f"{row['family']}@{row['version']}\n{_stage(row)}"),
             f"{used}{row['agreements']} agree, {row['bits']:.0f} bits",
             escape(f"{row['grammar'][:200]}\n{row['program'][:300]}\n"),
         )
@@ -67,20 +74,33 @@ def show_families(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def show_waiting(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print each version in shadow with what it has shown, what it needs, and what it lacks."""
+    """Print each version that is not live yet: what it has shown, what it needs, what it lacks."""
     table = Table("family", "agreements", "bits", "values", "lacks", box=None, pad_edge=False)
     for row in rows:
         shown: dict[str, list[str]] = {"agreements": [], "bits": [], "values": []}
         for need in row["needs"]:
-            slot = f"{need['slot']} " if need["slot"] else ""
-            shown[need["what"]].append(f"{slot}{need['seen']:.0f}/{need['needed']:.0f}")
+            column = need["what"] if need["what"] in shown else "agreements"
+            of = need["slot"] or ("" if need["what"] in shown else need["what"])
+            shown[column].append(f"{of} {need['seen']:.0f}/{need['needed']:.0f}".strip())
+            shown[column] += [f"{bits:.0f} {part}" for part, bits in need["parts"] if bits]
         table.add_row(
-            escape(f"{row['family']}@{row['version']}\nof {row['scope']}"),
+            escape(f"{row['family']}@{row['version']}\nof {row['scope']}{_canary(row)}"),
             *(escape("\n".join(lines)) for lines in shown.values()),
             escape(_lacks(row)),
         )
     console.print(table)
-    console.print(f"{len(rows)} versions in shadow")
+    canaries = sum(row["stage"] == "canary" for row in rows)
+    more = f", {canaries} canaries" if canaries else ""
+    console.print(f"{len(rows) - canaries} versions in shadow{more}")
+
+
+def _canary(row: Mapping[str, Any]) -> str:
+    return f"\n{_stage(row)}" if row["stage"] == "canary" else ""
+
+
+def _stage(row: Mapping[str, Any]) -> str:
+    """Return a stage; that of a canary with its share."""
+    return str(row["stage"]) + (f" of {100 * row['share']:g} %" if row["share"] else "")
 
 
 def _lacks(row: Mapping[str, Any]) -> str:
@@ -98,14 +118,15 @@ def _lacks(row: Mapping[str, Any]) -> str:
 def show_family(console: Console, row: Mapping[str, Any], document: Mapping[str, Any]) -> None:
     """Print one family version: what it reads, what it computes, what speaks for it."""
     lines = [
-        f"[bold]stage[/]     {row['stage']}" + (f"  ({row['missing']})" if row["missing"] else ""),
+        f"[bold]stage[/]     {_stage(row)}" + (f"  ({row['missing']})" if row["missing"] else ""),
         f"[bold]grammar[/]   {escape(row['grammar'])}",
         *(
             f"[bold]{'program' if index == 0 else '       '}[/]   {escape(line)}"
             for index, line in enumerate(row["program"].splitlines())
         ),
         f"[bold]bound[/]     {row['cost_bound']['steps']} steps, "
-        f"{row['cost_bound']['answer_size']} characters",
+        f"{row['cost_bound']['answer_size']} characters; "
+        f"{row['description_bits']} bits of description",
         f"[bold]evidence[/]  {row['agreements']} agreements, {row['bits']:.0f} bits since shadow, "
         f"{row['returns']} returns",
     ]

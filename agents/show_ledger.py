@@ -119,7 +119,7 @@ def _show_families(console: Console, document: Mapping[str, Any]) -> None:
 
 def _spent(row: Mapping[str, Any]) -> str:
     """Return in words what was spent on a family, leaving out what was not."""
-    kinds = ("taught", "recipe_calls", "retries", "audits", "recalls")
+    kinds = ("taught", "recipe_calls", "retries", "audits", "recalls", "probes")
     said = [f"{row[kind]} {kind.replace('_', ' ')}" for kind in kinds if row[kind]]
     return ", ".join(said) or "nothing"
 

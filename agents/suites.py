@@ -3,15 +3,18 @@
 A suite is about the rows of one frame (agents.teaching makes them). An expectation is one of Great
 Expectations, by its name there, on a column; `parameters` are its own. It is undecided, neither met
 nor failed, where the column has fewer than `least_rows` values. What fails stops promotions in its
-scope, never serving: the limits say where learning on would do harm, not what would be ideal.
+scope, never serving: the limits say where learning on would do harm, not what would be ideal. One
+parameter of an expectation may be a limit that tenants set otherwise, within its range.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
 from artifacts.grammar.lexer import MAX_CODE_POINTS
+from artifacts.policy import EVERY_TENANT
+from artifacts.registry import SHARED
 from streams.events import ExpectationChecked
 
 Kind = Literal["text", "number"]
@@ -75,6 +78,15 @@ SUITES: tuple[Suite, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """A parameter that may be set otherwise: a share from `least` to `most`, both inclusive."""
+
+    parameter: str
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """One row of the table; a mostly of .99 allows one row in a hundred to be otherwise."""
 
@@ -85,12 +97,21 @@ class Expectation:
     parameters: Mapping[str, object]
     reason: str
     least_rows: int = 1
+    limit: Limit | None = None
 
 
 def _row(
-    name: str, suite: str, column: str, kind: str, reason: str, least_rows: int = 1, **given: object
+    name: str,
+    suite: str,
+    column: str,
+    kind: str,
+    reason: str,
+    least_rows: int = 1,
+    limit: Limit | None = None,
+    **given: object,
 ) -> Expectation:
-    return Expectation(name, suite, column, kind, MappingProxyType(given), reason, least_rows)
+    parameters = MappingProxyType(given)
+    return Expectation(name, suite, column, kind, parameters, reason, least_rows, limit)
 
 
 _BETWEEN = "ExpectColumnValuesToBeBetween"
@@ -102,10 +123,12 @@ EXPECTATIONS: tuple[Expectation, ...] = (
          min_value=1),
     _row("replied-once", "completions", "utterance_id", "ExpectCompoundColumnsToBeUnique",
          "An utterance that is counted twice is evidence twice.",
-         least_rows=2, column_list=["event", "utterance_id"], mostly=0.95),
+         least_rows=2, column_list=["event", "utterance_id"], mostly=0.95,
+         limit=Limit("mostly", 0.5, 1.0)),
     _row("text-readable", "completions", "code_points", _BETWEEN,
          "No family reads an empty text or one past the lexer's limit.",
-         min_value=1, max_value=MAX_CODE_POINTS, mostly=0.99),
+         min_value=1, max_value=MAX_CODE_POINTS, mostly=0.99,
+         limit=Limit("mostly", 0.5, 1.0)),
     _row("teacher-named", "completions", "teacher", "ExpectColumnValueLengthsToBeBetween",
          "Evidence says whose answers it was gathered against.", min_value=1),
     _row("answer-type-known", "completions", "answer_type", "ExpectColumnValuesToBeInSet",
@@ -118,30 +141,82 @@ EXPECTATIONS: tuple[Expectation, ...] = (
          "A time before the question is a wrong clock.", min_value=0),
     _row("refused-share", "completions", "is_refused", _MEAN,
          "A teacher that refuses half of what it is asked shows an outage, not its answers.",
-         least_rows=20, max_value=0.5),
+         least_rows=20, max_value=0.5, limit=Limit("max_value", 0.0, 1.0)),
     _row("null-share", "completions", "is_null", _MEAN,
          "Where hardly any answer is reproducible, those that look so are mostly chance.",
-         least_rows=20, max_value=0.9),
+         least_rows=20, max_value=0.9, limit=Limit("max_value", 0.0, 1.0)),
     _row("teacher-noise", "completions", "differs", _MEAN,
          "A teacher that gives every third repeated text another answer agrees with no family for "
          "long, and with the wrong one as well as with the right one.",
-         least_rows=20, max_value=0.33),
+         least_rows=20, max_value=0.33, limit=Limit("max_value", 0.0, 1.0)),
     _row("answer-type-steady", "skeletons", "drift", _BETWEEN,
          "Texts of one form whose answers change their type have changed their meaning, or the "
          "teacher its format: what was learned before would serve what is wrong now.",
-         max_value=0.5, mostly=0.9),
+         max_value=0.5, mostly=0.9, limit=Limit("max_value", 0.0, 1.0)),
     _row("rejected-share", "records", "rejected_share", _BETWEEN,
          "What cannot be read is missing from the evidence, and seldom by chance.",
-         max_value=0.01),
+         max_value=0.01, limit=Limit("max_value", 0.0, 1.0)),
     _row("candidate-disagreement", "candidates", "disagreement", _MEAN,
          "Where most of what candidates answer is wrong, the one that looks right was chosen among "
          "many by luck.",
-         least_rows=5, max_value=0.5),
+         least_rows=5, max_value=0.5, limit=Limit("max_value", 0.0, 1.0)),
     _row("candidate-coverage", "candidates", "coverage", "ExpectColumnMaxToBeBetween",
          "Candidates of which none reads anything of late were learned from traffic that is no "
          "more: their evidence says nothing about today's.",
-         least_rows=5, min_value=0.0, strict_min=True),
+         least_rows=5, min_value=0.0, strict_min=True, limit=Limit("min_value", 0.0, 0.99)),
 )  # fmt: skip
+
+
+Limits = Mapping[str, Mapping[str, float]]
+"""Limits by tenant and by name of the expectation; those under `*` go for all tenants."""
+
+LIMITS: Mapping[str, Limit] = MappingProxyType(
+    {row.name: row.limit for row in EXPECTATIONS if row.limit is not None}
+)
+
+
+def limit_problems(limits: Limits) -> list[str]:
+    """Return what is wrong with limits that somebody has set, each with its tenant.
+
+    >>> limit_problems({"acme": {"null-share": 2.0}})
+    ["tenant 'acme': null-share is 2; the limit lies from 0 to 1"]
+    """
+    return [
+        f"tenant {tenant!r}: {problem}"
+        for tenant, given in limits.items()
+        for name, value in given.items()
+        if (problem := _problem(tenant, name, value)) is not None
+    ]
+
+
+def _problem(tenant: str, name: str, value: float) -> str | None:
+    limit = LIMITS.get(name)
+    if limit is None:
+        return f"{name!r} is no limit; there are {', '.join(LIMITS)}"
+    if not limit.least <= value <= limit.most:
+        return f"{name} is {value:g}; the limit lies from {limit.least:g} to {limit.most:g}"
+    if named(name).suite == "records" and tenant not in (EVERY_TENANT, SHARED):
+        return f"{name} is about records of all tenants; set it for {EVERY_TENANT!r}"
+    return None
+
+
+def expectations(scope: str, limits: Limits) -> tuple[Expectation, ...]:
+    """Return the table with the limits of a scope: its own, else those for all, else as written."""
+    given = {**limits.get(EVERY_TENANT, {}), **limits.get(scope, {})}
+    return tuple(
+        row
+        if row.limit is None or row.name not in given
+        else replace(
+            row,
+            parameters=MappingProxyType({**row.parameters, row.limit.parameter: given[row.name]}),
+        )
+        for row in EXPECTATIONS
+    )
+
+
+def set_by(row: Expectation, scope: str, limits: Limits) -> str | None:
+    """Return whose limit goes for an expectation in a scope; None for the table's."""
+    return next((who for who in (scope, EVERY_TENANT) if row.name in limits.get(who, {})), None)
 
 
 _WORDS = (
@@ -178,9 +253,9 @@ MARKS: Mapping[bool | None, str] = MappingProxyType(
 )
 
 
-def named(name: str) -> Expectation:
+def named(name: str, rows: Sequence[Expectation] = EXPECTATIONS) -> Expectation:
     """Return the row of the table that has this name."""
-    return next(row for row in EXPECTATIONS if row.name == name)
+    return next(row for row in rows if row.name == name)
 
 
 def observed(result: ExpectationChecked) -> str:

@@ -113,7 +113,8 @@ async def _read_records(log: Transport, read: _Read) -> None:
             replies.append((record.timestamp, event))
         elif isinstance(event, ComparisonMade):
             atoms = read.atoms.setdefault((event.digest, event.since), {})
-            atoms[event.sample_id, event.stratum, event.target] = event.agreed
+            sample = (event.sample_id, event.stratum, event.target)
+            atoms[sample] = atoms.get(sample, True) and event.agreed
     async for record, _ in records(log, ("versions", "rejected")):
         read.until = max(read.until, record.timestamp)
 

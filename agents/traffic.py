@@ -57,7 +57,7 @@ def changed_answers(
     first.
 
     `touched` are the versions whose stages change. A shared change is held against the texts of
-    all tenants.
+    all tenants, and every canary as if it answered them all.
     """
     found: list[ChangedAnswer] = []
     for tenant, tokens in _concerned(scope, touched, recent):
@@ -103,8 +103,7 @@ def _outcome(registry: Registry, tenant: str, tokens: Tokens, limit: int) -> _Ou
     match registry.lookup(tenant, tokens, max_candidates=limit):
         case Hit(_, computed, _):
             answer: Json = computed.answer
-            said = _cut(json.dumps(answer, ensure_ascii=False))
-            return _Outcome(said, public_form(answer), is_hit=True)
+            return _Outcome(shown(answer), public_form(answer), is_hit=True)
         case Miss():
             return _Outcome("no answer")
         case Clash(entries):
@@ -116,6 +115,11 @@ def _outcome(registry: Registry, tenant: str, tokens: Tokens, limit: int) -> _Ou
             return _Outcome("too many candidates", is_lost=True)
         case other:
             assert_never(other)
+
+
+def shown(answer: Json) -> str:
+    """Return an answer as JSON, or the start of it."""
+    return _cut(json.dumps(answer, ensure_ascii=False))
 
 
 def _cut(text: str) -> str:

@@ -26,7 +26,7 @@ def version_lines(artifact: Artifact, row: Mapping[str, Any]) -> list[str]:
 
 def _lines(artifact: Artifact, row: Mapping[str, Any]) -> Iterator[str]:
     document = artifact.document
-    yield f"stage {row['stage']}"
+    yield f"stage {row['stage']}" + (f", share {row['share']:g}" if row["share"] else "")
     yield "grammar"
     for line in grammar_lines(artifact.grammar):
         yield f"  {line}"

@@ -1,4 +1,4 @@
-"""The versions in shadow: what each has shown, what it still lacks, what the gate said of it last.
+"""Versions in shadow, and canaries: what each has shown, still lacks, and the gate said of it last.
 
 That a version waits for a person is read from the log, where the gate has refused an agent for it,
 and not from the settings of whoever looks.
@@ -35,7 +35,7 @@ class Refusal:
 
 
 async def waiting_rows(log: Transport, trust: Trust, policies: Policies) -> list[dict[str, Any]]:
-    """Return the facts of every version in shadow, in a fixed order."""
+    """Return the facts of every version in shadow and every canary, in a fixed order."""
     refused = await _refusals(log)
     registry, (evidence, steerings) = await registry_at(log, trust), await weighed_of(log)
     return [
@@ -46,7 +46,7 @@ async def waiting_rows(log: Transport, trust: Trust, policies: Policies) -> list
             refused.get((entry.scope, *entry.key), Refusal()),
         )
         for entry in registry.in_order()
-        if entry.stage == "shadow"
+        if STAGES[entry.stage].compared and entry.stage != "live"
     ]
 
 
@@ -57,6 +57,8 @@ def _row(entry: Entry, evidence: Evidence, policy: Policy, last: Refusal) -> dic
         "scope": entry.scope,
         "family": entry.family,
         "version": entry.version,
+        "stage": entry.stage,
+        "share": entry.share,
         "digest": entry.artifact.digest,
         "since": entry.since,
         "returns": entry.returns,

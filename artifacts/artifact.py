@@ -201,6 +201,36 @@ def _kinds_named(grammar: Json) -> Iterator[str]:
             yield from _kinds_named(part)
 
 
+def cost_document(bound: CostBound) -> dict[str, Json]:
+    """Return a bound as artifacts state it."""
+    return {"steps": bound.steps, "answer_size": bound.answer_size}
+
+
+def stated_problems(artifact: Artifact) -> Iterator[Problem]:
+    """Yield what is wrong with the fields that the automata and the program do not need.
+
+    An artifact from elsewhere runs whatever these say; without them nobody can judge it.
+    """
+    document = artifact.document
+    for name in ("name", "phi"):
+        if not isinstance(document.get(name), str):
+            yield Problem("bad-document", f"artifact.{name}", "expected text")
+    examples, others = document.get("examples"), document.get("counterexamples")
+    if not isinstance(examples, list) or not all(map(_is_example, examples)):
+        yield Problem("bad-document", "artifact.examples", "expected texts with answers")
+    elif not examples:
+        yield Problem("no-example", "artifact.examples", "the list is empty")
+    if not isinstance(others, list) or not all(isinstance(text, str) for text in others):
+        yield Problem("bad-document", "artifact.counterexamples", "expected texts")
+    stated, bound = document.get("cost"), cost_document(artifact.cost_bound)
+    if canonical_json(stated) != canonical_json(bound):
+        yield Problem("bad-document", "artifact.cost", f"states {stated!r}; it is {bound!r}")
+
+
+def _is_example(value: object) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("text"), str) and "answer" in value
+
+
 def load_artifact(document: Json) -> Artifact | tuple[Problem, ...]:
     """Return the artifact of a document from the log, or why it may not run here."""
     try:

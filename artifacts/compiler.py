@@ -7,10 +7,18 @@ chance, network or model takes part; the same bytes give the same artifact on an
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from pydantic import ValidationError
 
-from artifacts.artifact import ARTIFACT_FORMAT, Artifact, check_grammar, load_artifact, tables_for
+from artifacts.artifact import (
+    ARTIFACT_FORMAT,
+    Artifact,
+    check_grammar,
+    cost_document,
+    load_artifact,
+    tables_for,
+)
 from artifacts.comparators import COMPARATORS, same
 from artifacts.grammar.jsonform import grammar_to_json
 from artifacts.grammar.kinds import SlotType, kind_of
@@ -81,7 +89,7 @@ def compile_recipe(recipe: bytes) -> Artifact | tuple[Problem, ...]:
     if isinstance(artifact, tuple):
         return artifact
     problems.extend(_example_problems(document, artifact))
-    problems.extend(_phi_problems(document, artifact, phi))
+    problems.extend(phi_problems(artifact))
     problems.extend(_declaration_problems(document, artifact))
     return tuple(problems) or artifact
 
@@ -159,7 +167,7 @@ def _artifact(
             "phi": phi,
             "provenance": {"recipe": recipe_digest},
             "tables": tables_for(grammar_document, program_document["steps"]),
-            "cost": {"steps": bound.steps, "answer_size": bound.answer_size},
+            "cost": cost_document(bound),
         }
     )
 
@@ -226,9 +234,18 @@ def _example_problems(document: Recipe, artifact: Artifact) -> Iterator[Problem]
         elif not same(given.answer, example.answer, artifact.comparator):
             message = f"{example.text!r} gives {given.answer!r}, not {example.answer!r}"
             yield Problem("example-wrong", place, message)
+    answered = {text for text, _ in answered_counterexamples(artifact)}
     for index, text in enumerate(document.counterexamples):
-        if isinstance(answer_of(artifact, text), Given):
+        if text in answered:
             yield Problem("counterexample-matched", f"counterexamples[{index}]", f"{text!r}")
+
+
+def answered_counterexamples(artifact: Artifact) -> Iterator[tuple[str, Json]]:
+    """Yield the counterexamples that the artifact answers, with what it says; it should not."""
+    for text in map(str, cast(list[Json], artifact.document["counterexamples"])):
+        given = answer_of(artifact, text)
+        if isinstance(given, Given):
+            yield text, given.answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,16 +292,17 @@ def answers_all(artifact: Artifact, pairs: Iterable[tuple[str, Json]]) -> bool:
     return True
 
 
-def _phi_problems(document: Recipe, artifact: Artifact, phi: str) -> Iterator[Problem]:
-    tree = parse_grammar(phi)
+def phi_problems(artifact: Artifact) -> Iterator[Problem]:
+    """Yield where G(φ(θ)) = θ does not hold for the θ of an example."""
+    tree = parse_grammar(str(artifact.document["phi"]))
     if isinstance(tree, Problem):
         yield Problem(tree.code, f"phi, {tree.place}", tree.message)
         return
     names = {slot.name for slot in slots(tree)}
     for name in sorted(names - set(artifact.slot_names)):
         yield Problem("unknown-slot", "phi", f"no phrasing binds {name!r}")
-    for index, example in enumerate(document.examples):
-        given = answer_of(artifact, example.text)
+    for index, (example, _) in enumerate(artifact.examples()):
+        given = answer_of(artifact, example)
         if not isinstance(given, Given):
             continue
         theta = {name: bound.value for name, bound in given.bindings.items() if name in names}

@@ -4,11 +4,11 @@ The yardstick is asking the teacher about every utterance. Against it an answer 
 call, and an audit or a recall of that answer spends it after all: it is counted once, so that
 
     avoided = answered − audits − recalls
-    answered ≥ 1 + retries + recipe calls + audits + recalls
+    answered ≥ 1 + retries + recipe calls + audits + recalls + probes
 
 are the calls that were not made, and the condition under which a family has broken even. The same
-condition says that the calls avoided cover the lesson, the recipe calls and the retries. An answer
-that the teacher was asked about twice takes two calls from what was avoided.
+condition says that the calls avoided cover the lesson, the recipe calls, the retries and the
+probes. An answer that the teacher was asked about twice takes two calls from what was avoided.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,8 @@ class Calls:
     """How often one family, or a fleet, answered and had the teacher called.
 
     `taught` are the completions that it was learned from; each was somebody's answer as well.
-    `retries` are the calls for a recipe after the first one, repairs included.
+    `retries` are the calls for a recipe after the first one, repairs included. `probes` are calls
+    about texts that nobody asked, or asked once already.
     """
 
     answered: int = 0
@@ -32,6 +33,7 @@ class Calls:
     recalls: int = 0
     recipe_calls: int = 0
     retries: int = 0
+    probes: int = 0
 
     @property
     def avoided(self) -> int:
@@ -41,7 +43,7 @@ class Calls:
     @property
     def upkeep(self) -> int:
         """Calls that were made for the family's sake alone."""
-        return self.audits + self.recalls + self.recipe_calls + self.retries
+        return self.audits + self.recalls + self.recipe_calls + self.retries + self.probes
 
     @property
     def spent(self) -> int:

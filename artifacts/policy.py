@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+EVERY_TENANT = "*"
+"""Stands for all of them where something is set by tenant."""
+
 
 class Threshold(NamedTuple):
     """What a threshold counts in, why it is as it is, and the least and the most it may be."""
@@ -56,7 +59,7 @@ class Policy:
         False,
         True,
         "Whether a version serves only once its comparisons in shadow bound its error by max_risk "
-        "(95 %, anytime-valid): 368 without a disagreement at 1 %.",
+        "(95 %, anytime-valid): 344 without a disagreement at 1 %.",
     )
     audit_rate: float = _threshold(
         0.03,
@@ -64,6 +67,22 @@ class Policy:
         0.0,
         1.0,
         "Of the answers served so many are audited: what certified_risk and quarantine rest on.",
+    )
+    repeat_rate: float = _threshold(
+        0.0,
+        "share",
+        0.0,
+        1.0,
+        "Of the teacher's completions so many are asked a second time: does it agree with itself? "
+        "None in a simulation, whose protocol forbids it; services ask one in a hundred.",
+    )
+    phi_samples: int = _threshold(
+        0,
+        "texts",
+        0,
+        1_000,
+        "Rendered by φ from values drawn over all that a new version reads, and asked of the "
+        "teacher when it first enters shadow. Each is a call of the teacher.",
     )
     canary_share: float = _threshold(
         0.0,
@@ -77,7 +96,7 @@ class Policy:
         "agreements",
         1,
         10_000,
-        "Beyond those that shadow asks for, before a canary is live.",
+        "Beyond those that shadow asks for, before a canary is live; repeated bindings count.",
     )
     min_pairs: int = _threshold(
         4,
@@ -87,12 +106,20 @@ class Policy:
         "A cluster is tried from so many different pairs on; with fewer, almost any program fits.",
     )
     required_bits: float = _threshold(
-        36.0,
+        20.0,
         "bits",
         0.0,
         10_000.0,
-        "What held-out agreements must earn, after the price of the candidates "
-        "tried, before a version may serve. Three numbers (30 bits) are not enough, four are.",
+        "The margin that held-out agreements must earn beyond the description and the candidates "
+        "tried before a version may serve: by chance one in a million would.",
+    )
+    description_share: float = _threshold(
+        0.02,
+        "bits per bit",
+        0.0,
+        1.0,
+        "What each bit of a version's description adds to required_bits. The pairs that taught it "
+        "have paid for most: in full, two thirds of the word problems served would not be.",
     )
     min_agreements: int = _threshold(
         5,
@@ -205,7 +232,7 @@ def policy_for(max_risk: float, base: Policy = DEFAULT) -> Policy:
         base,
         max_risk=max_risk,
         min_agreements=max(3, math.ceil(DEFAULT.min_agreements * factor)),
-        required_bits=max(30.0, DEFAULT.required_bits + 10 * math.log2(factor)),
+        required_bits=max(14.0, DEFAULT.required_bits + 10 * math.log2(factor)),
     )
 
 

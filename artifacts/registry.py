@@ -4,6 +4,7 @@ The next snapshot shares structure with this one. A change set that does not fit
 unknown artifact, forbidden stage) leaves the snapshot as it is and is reported as a problem.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,7 @@ from immutables import Map
 from msgspec import Struct
 
 from artifacts.artifact import Artifact, Reading
+from artifacts.bits import Baseline
 from artifacts.comparators import public_form
 from artifacts.grammar.index import Index
 from artifacts.grammar.lexer import Tokens
@@ -39,6 +41,8 @@ class StageChange(Protocol):
     def digest(self) -> str: ...
     @property
     def stage(self) -> StageName: ...
+    @property
+    def share(self) -> float | None: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +51,8 @@ class Entry:
 
     `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
     since then counts. `returns` counts how often it came back there; `price` is in bits.
+    `baseline` was fixed when the version was proposed. A canary answers a `share` of the
+    utterances, or all where that is None; see `is_within`.
     """
 
     scope: str
@@ -58,6 +64,8 @@ class Entry:
     since: int
     returns: int
     price: float
+    baseline: Baseline | None = None
+    share: float | None = None
 
     @property
     def key(self) -> tuple[str, int]:
@@ -89,7 +97,9 @@ class Hit(Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Miss:
-    """No serving family has a reading; `shadows` are the versions in shadow that have one."""
+    """No serving family has a reading; `shadows` are the versions in shadow that have one, and
+    the canaries within whose share the utterance is not.
+    """
 
     shadows: tuple[Entry, ...]
 
@@ -118,6 +128,28 @@ class TooMany:
 
 
 Lookup = Hit | Miss | Clash | AllFailed | TooMany
+
+_DRAW_BYTES = 6
+
+
+def canary_draw(utterance_id: str) -> float:
+    """Return where an utterance lies in [0, 1): canaries whose share is above it answer it.
+
+    It is the start of a SHA-256. What is hashed begins otherwise than for the draws of audits, so
+    that the two are independent; all canaries draw alike, so that those that differ meet.
+
+    >>> canary_draw("u1") == canary_draw("u1"), 0 <= canary_draw("u1") < 1
+    (True, True)
+    """
+    hashed = hashlib.sha256(f"canary|{utterance_id}".encode()).digest()
+    return int.from_bytes(hashed[:_DRAW_BYTES]) / (1 << 8 * _DRAW_BYTES)
+
+
+def is_within(entry: Entry, utterance_id: str | None) -> bool:
+    """Return whether a serving version answers an utterance; None stands for any of them."""
+    share = entry.share
+    return share is None or utterance_id is None or canary_draw(utterance_id) < share
+
 
 _EntryKey = tuple[str, str, int]
 
@@ -173,8 +205,13 @@ class Registry:
             found.sort(key=lambda entry: (entry.artifact.digest, entry.scope, entry.key))
         return found
 
-    def lookup(self, tenant: str, tokens: Tokens, *, max_candidates: int) -> Lookup:
-        """Decide one utterance (DESIGN §3): hit, miss, clash, failure, or too much to decide."""
+    def lookup(
+        self, tenant: str, tokens: Tokens, *, max_candidates: int, utterance_id: str | None = None
+    ) -> Lookup:
+        """Decide one utterance (DESIGN §3): hit, miss, clash, failure, or too much to decide.
+
+        Without an id it is decided as if it were within the share of every canary.
+        """
         accepted = self.seen.find(tenant, tokens.words)
         if accepted is None:
             candidates = self.candidates(tenant, tokens)
@@ -189,7 +226,7 @@ class Registry:
         elif accepted.candidates > max_candidates:
             return TooMany()
         if accepted.only is None:
-            return _read(accepted, tokens)
+            return _read(accepted, tokens, utterance_id)
         entry, way = accepted.only
         bindings = way.bindings(tokens)
         if bindings is None:
@@ -209,7 +246,7 @@ class Accepted(Struct, frozen=True):
     candidates: int
     ways: tuple[tuple[Entry, Ways], ...]
     only: tuple[Entry, Way] | None
-    """What there nearly always is: one serving version with one way."""
+    """What there nearly always is: one version that serves all utterances, with one way."""
 
 
 def _accepted(candidates: Sequence[Entry], tokens: Tokens) -> Accepted:
@@ -223,17 +260,17 @@ def _accepted(candidates: Sequence[Entry], tokens: Tokens) -> Accepted:
 
 def _only(found: Sequence[tuple[Entry, Ways]]) -> tuple[Entry, Way] | None:
     match found:
-        case [(entry, Way() as way)] if STAGES[entry.stage].serves:
+        case [(entry, Way() as way)] if STAGES[entry.stage].serves and entry.share is None:
             return entry, way
     return None
 
 
-def _read(accepted: Accepted, tokens: Tokens) -> Lookup:
+def _read(accepted: Accepted, tokens: Tokens, utterance_id: str | None) -> Lookup:
     shadows: list[Entry] = []
     found: list[Found] = []
     for entry, ways in accepted.ways:
         readings = read_by(ways, tokens)
-        if not STAGES[entry.stage].serves:
+        if not (STAGES[entry.stage].serves and is_within(entry, utterance_id)):
             if readings and not isinstance(readings, TooManyReadings):
                 shadows.append(entry)
             continue
@@ -261,8 +298,11 @@ def _decided(found: Sequence[Found]) -> Lookup:
 
 
 def chained(before: str, ordinal: int, scope: str, changes: Sequence[StageChange]) -> str:
-    """Return the digest of a registry after one more change set."""
-    lines = [[c.family, c.version, c.digest, c.stage] for c in changes]
+    """Return the digest of a registry after one more change set; a share where there is one."""
+    lines = [
+        [c.family, c.version, c.digest, c.stage, *([] if c.share is None else [c.share])]
+        for c in changes
+    ]
     return digest([before, ordinal, scope, lines])
 
 
@@ -273,10 +313,12 @@ def changed(
     changes: Sequence[StageChange],
     artifacts: Iterable[Artifact],
     price: float = 0.0,
+    baseline: Baseline | None = None,
 ) -> Registry | Problem:
     """Return the next snapshot, or why the change set does not fit; it is atomic.
 
-    `price` in bits is what the search for the new artifacts tried.
+    `price` in bits is what the search for the new artifacts tried, `baseline` what their agreements
+    are weighed against.
     """
     if ordinal != registry.ordinal + 1:
         message = f"ordinal {ordinal} after {registry.ordinal}"
@@ -293,7 +335,7 @@ def changed(
         if problem is not None or artifact is None:
             place = f"{change.family}@{change.version}"
             return Problem("bad-document", place, str(problem))
-        entry = _entry(scope, change, artifact, before, ordinal, price)
+        entry = _entry(scope, change, artifact, before, ordinal, price, baseline)
         entries = entries.set((scope, change.family, change.version), entry)
         compared = STAGES[change.stage].compared
         touched.append(artifact)
@@ -319,6 +361,7 @@ def _entry(
     before: Entry | None,
     ordinal: int,
     price: float,
+    baseline: Baseline | None,
 ) -> Entry:
     enters_shadow = change.stage == "shadow" or before is None
     return Entry(
@@ -331,6 +374,8 @@ def _entry(
         since=ordinal if enters_shadow or before is None else before.since,
         returns=(before.returns + enters_shadow) if before else 0,
         price=before.price if before else price,
+        baseline=before.baseline if before else baseline,
+        share=change.share,
     )
 
 
@@ -340,4 +385,6 @@ def _misfit(before: Entry | None, change: StageChange) -> str | None:
     stage = before.stage if before else None
     if not may_follow(stage, change.stage):
         return f"stage {change.stage} may not follow {stage}"
+    if change.share is not None and (change.stage != "canary" or not 0 < change.share <= 1):
+        return f"stage {change.stage} has no share {change.share}"
     return None

@@ -23,6 +23,7 @@ AbstainReason = Literal[
 Stratum = Literal["replay", "phi", "shadow", "audit", "rejected"]
 Target = Literal["teacher", "truth", "judged"]
 Probability = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Part(BaseModel):
@@ -92,12 +93,16 @@ class SlotValue(Part):
 
 
 class Change(Part):
-    """One line of a change set: this family version has this stage from now on."""
+    """One line of a change set: this family version has this stage from now on.
+
+    `share` is that of its utterances which a canary answers; all of them where it is None.
+    """
 
     family: str
     version: int = Field(ge=1)
     digest: str
     stage: Stage
+    share: Share | None = None
 
 
 class Pair(Part):
@@ -196,11 +201,37 @@ class RecallAsked(Event):
     answer_ref: str
 
 
+ProbeCause = Literal["repeat", "phi"]
+"""Why the teacher is asked what nobody wants to know: does it agree with itself; does a version
+agree with it on a text that φ rendered."""
+
+
+class ProbeAsked(Event):
+    """Ask the teacher, apart from all others, what it says to a text.
+
+    `answer` is what its reply is held against: its own first answer, then `teacher` is who gave it;
+    or that of a family version. `utterance_id` is the probe's own.
+    """
+
+    utterance_id: str
+    tenant: str
+    text: str
+    answer: JsonValue
+    cause: ProbeCause
+    teacher: str | None = None
+    family: str | None = None
+    version: int | None = None
+    digest: str | None = None
+
+
 # --- completions ----------------------------------------------------------------------------------
 
 
 class _Completion(Event):
-    """`answer` is canonical and compared; `wording` is how the teacher put it to a person."""
+    """`answer` is canonical and compared; `wording` is how the teacher put it to a person.
+
+    `in_flight`: it is the reply to an equal question that was asked already.
+    """
 
     utterance_id: str
     tenant: str
@@ -212,13 +243,18 @@ class _Completion(Event):
     price: float = 0.0
     latency_us: int = 0
     wording: str | None = None
+    in_flight: bool = False
     hat: Literal[True] = True
 
 
 class CompletionGiven(_Completion):
-    """The teacher's answer to an utterance that no family answered; terminal."""
+    """The teacher's answer to an utterance that no family answered; terminal.
+
+    `in_context`: it was asked together with a context, on which the answer may depend.
+    """
 
     session: str | None = None
+    in_context: bool = False
 
 
 class CompletionRefused(Event):
@@ -267,6 +303,30 @@ class RecallAnswered(_Completion):
     answer_ref: str
 
 
+class ProbeAnswered(_Completion):
+    """The teacher's answer to a probe, beside what it is held against; not terminal."""
+
+    held_against: JsonValue
+    cause: ProbeCause
+    family: str | None = None
+    version: int | None = None
+    digest: str | None = None
+
+
+class ProbeRefused(Event):
+    """The teacher gave no answer to a probe, which then is no sample; not terminal."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    teacher: str
+    reason: str
+    cause: ProbeCause
+    family: str | None = None
+    version: int | None = None
+    digest: str | None = None
+
+
 # --- feedback -------------------------------------------------------------------------------------
 
 
@@ -288,6 +348,8 @@ class ComparisonMade(Event):
     Idempotent by (sample_id, digest, target, stratum). `since` is the ordinal at which the version
     had last entered shadow. `bits` is −log₂ P₀ of the answer under the
     baseline; `values` are the spellings bound to the slots, so that distinct values can be counted.
+    `stage` is the version's when it was compared. `teacher` gave the expected answer, where the
+    target is the teacher and that is known. Older logs have neither.
     """
 
     sample_id: str
@@ -305,6 +367,25 @@ class ComparisonMade(Event):
     values: dict[str, str]
     text: str
     expected: JsonValue
+    stage: Stage | None = None
+    teacher: str | None = None
+
+
+class TeacherRepeated(Event):
+    """One atom of self-noise: what a teacher said to one text at two times.
+
+    Idempotent by (scope, sample_id), the utterance that came second. `cause` is None where the text
+    came again by itself, `repeat` where it was asked again on purpose.
+    """
+
+    sample_id: str
+    scope: str
+    teacher: str
+    cause: Literal["repeat"] | None
+    text: str
+    first: JsonValue
+    second: JsonValue
+    agreed: bool
 
 
 # --- learning -------------------------------------------------------------------------------------
@@ -396,6 +477,24 @@ class ExpectationChecked(Event):
 # --- proposals and versions -----------------------------------------------------------------------
 
 
+class AnswerCounted(Part):
+    """How many texts were answered so; a long answer is named by its digest."""
+
+    answer: str = Field(max_length=80)
+    texts: int = Field(ge=1)
+
+
+class AnswersKnown(Part):
+    """What a cluster was answered when a version was proposed: the baseline of its evidence.
+
+    Of `texts` different texts with `answers` different answers, the commonest of these.
+    """
+
+    texts: int = Field(ge=0)
+    answers: int = Field(ge=0)
+    commonest: tuple[AnswerCounted, ...] = Field(default=(), max_length=16)
+
+
 class VersionProposed(Event):
     """A change set somebody wants. `previous` is the ordinal of the last change they had seen.
 
@@ -408,6 +507,7 @@ class VersionProposed(Event):
     changes: tuple[Change, ...]
     artifacts: tuple[JsonValue, ...] = ()
     price_bits: float = 0.0
+    baseline: AnswersKnown | None = None
     mended: tuple[str, ...] = ()
     previous: int
 
@@ -422,6 +522,7 @@ class VersionChanged(Event):
     changes: tuple[Change, ...]
     artifacts: tuple[JsonValue, ...] = ()
     price_bits: float = 0.0
+    baseline: AnswersKnown | None = None
     checks: tuple[CheckMade, ...] = ()
     previous: int
     signature: str | None = None

@@ -68,7 +68,7 @@ def _skeleton_key(event: e.Event) -> str | None:
 
 def _family_key(event: e.Event) -> str | None:
     fields = vars(event)
-    return f"{fields['scope']}|{fields['family']}"
+    return f"{fields['scope']}|{fields.get('family', '')}"
 
 
 _BY_SESSION = _field("session", "utterance_id")
@@ -94,7 +94,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "fallbacks",
-        (e.MatchAbstained, e.AuditAsked, e.RecallAsked),
+        (e.MatchAbstained, e.AuditAsked, e.RecallAsked, e.ProbeAsked),
         _BY_SESSION,
         "The teacher's work list.",
         _SESSION,
@@ -109,6 +109,8 @@ TOPICS: tuple[Topic, ...] = (
             e.AuditAnswered,
             e.AuditRefused,
             e.RecallAnswered,
+            e.ProbeAnswered,
+            e.ProbeRefused,
         ),
         _skeleton_key,
         "What the teacher said; the key lets one distiller see whole clusters.",
@@ -124,10 +126,10 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         "evidence",
-        (e.ComparisonMade,),
+        (e.ComparisonMade, e.TeacherRepeated),
         _family_key,
         "Atoms of evidence.",
-        "Scope and family, joined by `|`.",
+        "Scope and family, joined by `|`; what is said of no family has an empty one.",
         kept="for ever",
     ),
     Topic(

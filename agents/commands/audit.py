@@ -1,24 +1,26 @@
 """`kappa audit`: what may be said about the answers that were served, and what steers serving."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from agents.audits import least_probability
-from agents.certificates import certificates, sentence
+from agents.certificates import Certificates, certificates, label, prices_of, sentence
 from agents.commands.expectations import show_expectations
 from agents.commands.shared import (
-    BAD_INPUT,
     Source,
-    fail,
     json_option,
     log_options,
     print_json,
     working,
 )
+from agents.history import registry_at
 from agents.teaching import NEWEST
-from artifacts.policy import THRESHOLDS, Policies
+from artifacts import certificate
+from artifacts.certificate import DELTA, STRATA
+from artifacts.policy import THRESHOLDS, Policies, Policy
+from streams.transports import Log
 
 
 @click.command("audit", epilog="Example: kappa audit --data run --audit-rate 0.03")
@@ -26,7 +28,20 @@ from artifacts.policy import THRESHOLDS, Policies
 @click.option(
     "--audit-rate",
     type=click.FloatRange(0, 1, min_open=True),
-    help="The rate at which answers were audited; the setting's, if not given.",
+    help="The rate at which answers were audited; that of each tenant's policy, if not given.",
+)
+@click.option(
+    "--below",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="ERROR",
+    help="List the versions whose error is below this, at most 5 % of them wrongly, instead.",
+)
+@click.option(
+    "--stratum",
+    type=click.Choice(STRATA),
+    default=STRATA[0],
+    show_default=True,
+    help="What --below is about.",
 )
 @click.option(
     "--expectations",
@@ -56,6 +71,8 @@ from artifacts.policy import THRESHOLDS, Policies
 def audit_command(
     shows_policy: bool,
     audit_rate: float | None,
+    below: float | None,
+    stratum: str,
     checks: bool,
     pages: Path | None,
     publishing: bool,
@@ -63,10 +80,13 @@ def audit_command(
     source: Source,
     as_json: bool,
 ) -> None:
-    """Show bounds on the share of wrong answers, for each tenant and each family version.
+    """Show bounds on the share of wrong answers, and what is certified of each family version.
 
-    The bounds hold at all times at once with 95 %. An answer that was audited with less than
-    four fifths of the rate counts as wrong: give the lowest rate that was in force.
+    The bounds hold at all times at once with 95 %. First those on the answers so far, for each
+    tenant and each version, from audits alone. An answer that was audited with less than four
+    fifths of the rate counts as wrong: give the lowest rate that was in force. Then the
+    certificates of each version, one for each target and stratum, which hold as long as traffic
+    and teacher stay what they are.
 
     Exit status with expectations: 0 all met or undecided, 1 one failed, 2 the extra `audit` is
     missing.
@@ -77,19 +97,76 @@ def audit_command(
     if checks or publishing or pages is not None:
         show_expectations(source, newest, pages, as_json=as_json, publishing=publishing)
         return
-    rate = source.settings.audit_rate if audit_rate is None else audit_rate
-    if not rate:
-        fail("nothing is audited: --audit-rate is 0", BAD_INPUT)
-    document = working(source, lambda log: certificates(log, least_probability(rate))).document()
-    if as_json:
-        print_json(document)
-        return
+    found, prices = working(source, lambda log: _read(log, source, audit_rate))
+    if below is not None:
+        _show_below(found, prices, below, stratum, as_json=as_json)
+    elif as_json:
+        print_json(found.document(prices))
+    else:
+        _show_certificates(found.document(prices))
+
+
+Prices = dict[tuple[str, str, int], float]
+
+
+async def _read(log: Log, source: Source, audit_rate: float | None) -> tuple[Certificates, Prices]:
+    policies = source.settings.policies()
+    if audit_rate is not None:
+        policies = Policies(Policy(audit_rate=audit_rate))
+    registry = await registry_at(log, source.settings.trust())
+    return await certificates(log, policies), prices_of(registry)
+
+
+def _show_certificates(document: Mapping[str, Any]) -> None:
     for row in document["fleets"]:
         click.echo(f"tenant {row['tenant']}: {sentence(row, document)}")
-    for row in document["versions"]:
-        click.echo(f"{row['family']}@{row['version']}: {sentence(row, document)}")
-    if not document["fleets"]:
+    if document["fleets"]:
+        click.echo(f"  ({label(document)})")
+    else:
         click.echo("no answer was served, or none is in the log any more")
+    for row in document["self_noise"]:
+        click.echo(f"{row['scope']}: {certificate.noise_sentence(row)}")
+    lines: dict[str, list[str]] = {}
+    for row in document["certificates"]:
+        said = lines.setdefault(f"{row['family']}@{row['version']}", [])
+        said.append(certificate.sentence(row))
+        if row["stratum"] == "audit" and (of_truth := certificate.truth_sentence(row)):
+            said.append(of_truth)
+    for row in document["versions"]:
+        said = lines.setdefault(f"{row['family']}@{row['version']}", [])
+        said.append(f"{row['tenant']}: {sentence(row, document)}")
+    for version, said in lines.items():
+        click.echo("\n  ".join((version, *said)))
+    if lines:
+        click.echo("what is said of a version holds while traffic and teacher stay what they are")
+
+
+def _show_below(
+    found: Certificates, prices: Prices, rate: float, stratum: str, *, as_json: bool
+) -> None:
+    """Print the versions whose error is certified to be below a rate, together."""
+    listed = found.atoms.below(rate, stratum, prices)
+    rows = [
+        certificate.row_of(
+            subject,
+            found.atoms.versions[subject],
+            price=prices.get(subject[:3], 0.0),
+            noise=found.atoms.noise_of(subject.scope),
+        )
+        for subject in listed
+    ]
+    if as_json:
+        print_json(
+            {"below": rate, "stratum": stratum, "false_discovery_rate": DELTA, "versions": rows}
+        )
+        return
+    for row in rows:
+        click.echo(f"{row['family']}@{row['version']}: {certificate.sentence(row)}")
+    click.echo(
+        f"{len(rows)} versions: error vs teacher {certificate.WHERE[stratum]} below "
+        f"{certificate.shown_share(rate)}; of such a list at most {100 * DELTA:g} % is "
+        "expected to be wrong (e-BH)"
+    )
 
 
 def _show_policy(policies: Policies, *, as_json: bool) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import click
 from pydantic import SecretStr, ValidationError
 from pydantic_core import to_json
+from pydantic_settings import SettingsError
 
-from agents.commands.shared import BAD_INPUT, json_option, print_json, setting_problems
+from agents.commands.shared import BAD_INPUT, fail, json_option, print_json, setting_problems
 from agents.settings import PREFIX, Settings
 
 MASK = "**********"
@@ -34,6 +35,8 @@ def config_check(as_json: bool) -> None:
         for problem in setting_problems(error):
             click.echo(f"kappa: {problem}", err=True)
         raise SystemExit(BAD_INPUT) from None
+    except SettingsError as error:  # a table that is not JSON
+        fail(str(error), BAD_INPUT)
     rows = setting_rows(settings)
     if as_json:
         print_json(rows)

@@ -9,6 +9,7 @@ from agents.cluster import ClusterDoors, listening
 from agents.commands.sensing import sensing
 from agents.commands.shared import BAD_INPUT, fail
 from agents.console.app import console
+from agents.gauges import gauging
 from agents.health import serving, vitals_of
 from agents.settings import Settings
 from streams.transports import Transport
@@ -24,6 +25,7 @@ async def run_console(settings: Settings, log: Transport, stopping: asyncio.Even
             async with (
                 serving(app, settings.host, settings.port) as port,
                 listening(doors) as listener,
+                gauging(log, settings.policies(), vitals.metrics),
             ):
                 vitals.nodes[CONSOLE].begin(vitals.clock())
                 click.echo(f"kappa {CONSOLE} {settings.slot}: http://{settings.host}:{port}/ready")

@@ -8,7 +8,7 @@ import click
 from agents.checking import publish
 from agents.commands.shared import BAD_INPUT, NO, Source, fail, print_json, working
 from agents.service import now_us
-from agents.suites import MARKS, expected, named, observed
+from agents.suites import MARKS, Limits, expectations, expected, named, observed, set_by
 from agents.teaching import Batch, batches
 from streams.events import ExpectationChecked
 from streams.transports import Log
@@ -31,7 +31,7 @@ def show_expectations(
 
     found = working(source, read)
     try:
-        results = check(found, pages)
+        results = check(found, pages, source.settings.expectations)
     except OSError as error:
         fail(f"{pages}: cannot be used for the report: {error.strerror}", BAD_INPUT)
     if publishing:
@@ -39,19 +39,21 @@ def show_expectations(
     if as_json:
         print_json([result.model_dump() for result in results])
     else:
-        _print_lines(results)
+        _print_lines(results, source.settings.expectations)
         if pages is not None:
             click.echo(f"report: {(pages / 'index.html').resolve().as_uri()}")
     if any(result.passed is False for result in results):
         raise SystemExit(NO)
 
 
-def _print_lines(results: Sequence[ExpectationChecked]) -> None:
+def _print_lines(results: Sequence[ExpectationChecked], limits: Limits) -> None:
     for result in results:
+        row = named(result.expectation, expectations(result.scope, limits))
+        who = set_by(row, result.scope, limits)
+        limit = "" if who is None else f", set for {who}"
         click.echo(
             f"{MARKS[result.passed]:9} {result.scope} {result.suite}/{result.expectation}: "
-            f"{observed(result)}; expected {expected(named(result.expectation))} "
-            f"({result.rows} rows)"
+            f"{observed(result)}; expected {expected(row)}{limit} ({result.rows} rows)"
         )
         if result.passed is False:
-            click.echo(f"          {named(result.expectation).reason}")
+            click.echo(f"          {row.reason}")

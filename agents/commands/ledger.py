@@ -39,7 +39,8 @@ def ledger_command(
 
     An answer of a family avoids a call of the teacher; an audit or a recall of it makes the call
     after all. A family has broken even when it has given as many answers as calls were made for it:
-    one that taught it, and those for recipes, retries, audits and recalls. Later calls may undo it.
+    one that taught it, and those for recipes, retries, probes, audits and recalls. Later calls
+    may undo it.
     It all reaches back as far as the log keeps its traffic.
     """
     if report is not None and decide_us is not None:

@@ -21,6 +21,7 @@ from agents.changes import (
     ChangeSet,
     Unfit,
     versions_named,
+    wanted_canary,
     wanted_promotion,
     wanted_retirement,
     wanted_rollback,
@@ -47,16 +48,29 @@ from agents.node import Decider
 from agents.proposing import Wanted, decision_document, patience, propose, propose_to
 from agents.settings import Settings
 from agents.teachers.scripted import ScriptedTeacher
+from artifacts.policy import Policies
 from artifacts.registry import Entry, Registry
 from streams.codec import sanitize
 from streams.events import VersionChanged, VersionProposed
 from streams.transports import Log, Outgoing, TransportError, WriterBusy
 from streams.transports.embedded import EmbeddedLog
 
-Move = Callable[[Registry, Sequence[Entry], int | None], ChangeSet | Unfit]
+Moved = ChangeSet | Unfit
+Move = Callable[[Registry, Sequence[Entry], int | None], Moved]
+
+_CANARY = (
+    click.option("--canary", is_flag=True, help="Let it answer a share of the utterances only."),
+    click.option(
+        "--share",
+        type=click.FloatRange(0, 1, min_open=True),
+        help="The canary's share; by default the tenant's threshold canary_share.",
+    ),
+)
 
 
-def _move_command(name: str, move: Move, example: str, doc: str) -> click.Command:
+def _move_command(
+    name: str, move: Move, example: str, doc: str, options: Sequence[Callable[[Any], Any]] = ()
+) -> click.Command:
     @click.argument("named", metavar="FAMILY[@VERSION]", type=FamilyVersion())
     @click.option("--reason", required=True, help="Why; it is kept with the change set.")
     @click.option(
@@ -76,8 +90,13 @@ def _move_command(name: str, move: Move, example: str, doc: str) -> click.Comman
         tenant: str | None,
         source: Source,
         as_json: bool,
+        canary: bool = False,
+        share: float | None = None,
     ) -> None:
-        body = working(source, partial(_body, source, move, named, tenant, reason))
+        if share is not None and not canary:
+            fail("--share is that of a --canary", BAD_INPUT)
+        wanted = _as_canary(source.settings.policies(), share) if canary else move
+        body = working(source, partial(_body, source, wanted, named, tenant, reason))
         if isinstance(body, Unfit):
             fail(f"{source}: {body.why}", BAD_INPUT)
         try:
@@ -87,7 +106,21 @@ def _move_command(name: str, move: Move, example: str, doc: str) -> click.Comman
             fail("; ".join(f"{d['loc'][0]}: {d['msg']}" for d in details), BAD_INPUT)
         _tell(_decided(source, event, body, wait), wait, as_json)
 
-    return click.command(name, help=doc, epilog=f"Example: {example}")(command)  # fmt: skip
+    for option in options:
+        command = option(command)
+    return click.command(name, help=doc, epilog=f"Example: {example}")(command)
+
+
+def _as_canary(policies: Policies, share: float | None) -> Move:
+    """Return the promotion to a canary of this share, or of the one that the policy has."""
+
+    def move(registry: Registry, versions: Sequence[Entry], version: int | None) -> Moved:
+        policy = policies.of(versions[0].scope)
+        return wanted_canary(
+            registry, versions, version, policy.canary_share if share is None else share
+        )
+
+    return move
 
 
 async def _body(
@@ -106,7 +139,7 @@ async def _body(
     return {
         "scope": versions[0].scope,
         "reason": sanitize(reason),
-        "changes": [change.model_dump() for change in changes],
+        "changes": [change.model_dump(exclude_defaults=True) for change in changes],
         "previous": registry.ordinal,
     }
 
@@ -200,7 +233,10 @@ promote_command = _move_command(
     'kappa families promote minutes-1a2b@2 --reason "seen by the desk" --data run',
     "Put a version into service, by default the newest that may be; the family's older versions "
     "are retired with it. The gate wants the evidence that it wants of agents; where a tenant asks "
-    "for approval, this is it." + _STATUS,
+    "for approval, this is it. With --canary it answers a share of the utterances, told by a hash "
+    "of their ids, beside the older versions; it is live once it has agreed often enough, and back "
+    "in shadow at the first disagreement." + _STATUS,
+    _CANARY,
 )  # fmt: skip
 retire_command = _move_command(
     "retire", wanted_retirement,

@@ -31,6 +31,7 @@ from agents.commands.shared import (
 from agents.commands.teachers import nodes_of, teacher_named
 from agents.console.app import console
 from agents.fleet import Fleet, Member, members
+from agents.gauges import gauging
 from agents.health import Vitals, observing, vitals_of
 from agents.node import Node
 from agents.pipeline import ANSWERING
@@ -136,6 +137,7 @@ async def _serve(
             pumping(service),
             supervised(supervisor, service),
             observing(vitals, service.running),
+            gauging(service.transport, settings.policies(), vitals.metrics),
             going_on(checking),
         ):
             await server.serve()

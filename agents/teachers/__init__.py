@@ -65,7 +65,8 @@ class Question:
 class Reply:
     """A teacher's answer; `None` means that no reproducible answer exists. Price in dollars.
 
-    `wording` is what the teacher would say to a person; it is shown, never compared.
+    `wording` is what the teacher would say to a person; it is shown, never compared. `in_flight`:
+    the question was not asked, an equal one was being answered.
     """
 
     answer: JsonValue
@@ -73,6 +74,7 @@ class Reply:
     price: float = 0.0
     latency_us: int = 0
     wording: str | None = None
+    in_flight: bool = False
 
 
 @dataclass(frozen=True, slots=True)

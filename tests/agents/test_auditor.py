@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from agents.auditor import State, decide
+from agents.registries import folded
 from artifacts.artifact import Artifact
-from artifacts.policy import ONE_POLICY
+from artifacts.policy import ONE_POLICY, Policies, policies_with
 from artifacts.registry import SHARED
 from artifacts.stages import StageName
 from streams.events import (
@@ -17,7 +18,18 @@ from streams.events import (
     FeedbackGiven,
     VersionProposed,
 )
-from tests.agents.worlds import TENANT, atom, minutes, registry_of, served, shares
+from streams.signing import ANYONE
+from tests.agents.worlds import (
+    TENANT,
+    atom,
+    change,
+    changed,
+    minutes,
+    proposal,
+    registry_of,
+    served,
+    shares,
+)
 
 TEXT = "3 minutes to seconds"
 
@@ -203,8 +215,67 @@ def test_one_disagreement_forbids_promotion() -> None:
     assert promoted(state, atoms) == []
 
 
+CANARIES = policies_with(canary_share=0.2, canary_agreements=4)
+
+
+def canary_state(stage: StageName, policies: Policies = CANARIES) -> State:
+    registry, _ = registry_of(("m", minutes(), stage), share=0.2)
+    return State(policies, frozenset({"operator"}), registry)
+
+
+def test_where_canaries_have_a_share_one_is_proposed() -> None:
+    state = canary_state("shadow")
+    entry = next(state.registry.in_order())
+    (_, wanted), *later = promoted(state, [atom(entry, n) for n in range(9)])
+    assert [(c.family, c.stage, c.share) for c in wanted.changes] == [("m", "canary", 0.2)]
+    assert len(later) == 0
+    of_others = State(Policies(own={"other": CANARIES.default}), frozenset(), state.registry)
+    (_, wanted), *_ = promoted(of_others, [atom(entry, n) for n in range(6)])
+    assert [(c.family, c.stage, c.share) for c in wanted.changes] == [("m", "live", None)]
+
+
+def test_a_canary_is_proposed_to_be_live_once_it_has_agreed_so_often() -> None:
+    """Five agreements made it a canary; of the others some repeat a binding, one is an audit."""
+    state = canary_state("canary")
+    entry = next(state.registry.in_order())
+    before = [atom(entry, n, stage="shadow") for n in range(5)]
+    more = [
+        {},
+        {"values": {"n": "1"}},
+        {"stratum": "audit"},
+        {"values": {"n": "1"}},
+        {},
+        {},
+        {},
+        {},
+    ]
+    after = [atom(entry, 100 + n, stage="canary", **one) for n, one in enumerate(more)]
+    found = promoted(state, before + after)
+    assert [number for number, _ in found] == [9, 13]
+    assert [(c.family, c.stage, c.share) for c in found[0][1].changes] == [("m", "live", None)]
+    assert "4 agreements as a canary" in found[0][1].reason
+    wrong = atom(entry, 50, stage="canary", agreed=False)
+    assert promoted(state, [*before, wrong, *after]) == []
+    without = canary_state("canary", policies_with(canary_agreements=4))
+    assert [number for number, _ in promoted(without, before + after)] == [9, 13]
+
+
+def test_what_makes_a_version_live_retires_the_older_ones_and_a_canary_does_not() -> None:
+    registry, _ = registry_of(("m", minutes(), "live"))
+    line = change("m", 2, minutes(60, (3, 4)), "shadow")
+    event = changed(3, proposal([line], [minutes(60, (3, 4))]))
+    registry = folded(registry, event, ANYONE)
+    entry = registry.entry(TENANT, "m", 2)
+    assert entry is not None
+    atoms = [atom(entry, n) for n in range(6)]
+    (_, first), *_ = promoted(State(CANARIES, frozenset(), registry), atoms)
+    assert [(c.version, c.stage) for c in first.changes] == [(2, "canary")]
+    (_, straight), *_ = promoted(State(ONE_POLICY, frozenset(), registry), atoms)
+    assert [(c.version, c.stage) for c in straight.changes] == [(2, "live"), (1, "retired")]
+
+
 @pytest.mark.parametrize("stage", ["live", "retired"])
-def test_only_versions_in_shadow_are_promoted(stage: StageName) -> None:
+def test_only_versions_in_shadow_and_canaries_are_promoted(stage: StageName) -> None:
     state = state_of(("m", minutes(), stage))
     entry = next(state.registry.in_order())
     assert promoted(state, [atom(entry, n) for n in range(20)]) == []

@@ -66,9 +66,12 @@ def test_a_policy_out_of_range_is_refused(
 
 
 def test_a_tenant_s_policy_is_taken_from_the_environment(given: pytest.MonkeyPatch) -> None:
-    given.setenv("KAPPA_POLICY", '{"acme": {"max_risk": 0.002, "certified_only": true}}')
+    policy = '{"acme": {"max_risk": 0.002, "certified_only": true}, "*": {"min_repeats": 4}}'
+    given.setenv("KAPPA_POLICY", policy)
     given.setenv("KAPPA_AUDIT_RATE", "0.2")
-    acme, other = (Settings().policies().of(tenant) for tenant in ("acme", "other"))
+    policies = Settings().policies()
+    acme, other = (policies.of(tenant) for tenant in ("acme", "other"))
+    assert (acme.min_repeats, other.min_repeats, list(policies.own)) == (4, 4, ["acme"])
     assert (acme.min_agreements, acme.certified_only, acme.audit_rate) == (25, True, 0.2)
     assert (other.min_agreements, other.certified_only, other.audit_rate) == (5, False, 0.2)
 
@@ -112,3 +115,23 @@ def test_a_typing_error_is_named(given: pytest.MonkeyPatch) -> None:
     shown = check()
     assert shown.exit_code == 0
     assert "KAPPA_AUDITRATE is no setting" in shown.stderr
+
+
+def test_limits_of_expectations_are_shown_and_checked(given: pytest.MonkeyPatch) -> None:
+    limits = '{"*":{"null-share":0.5},"acme":{"teacher-noise":0.1}}'
+    given.setenv("KAPPA_EXPECTATIONS", limits)
+    assert f"KAPPA_EXPECTATIONS={limits}  (environment)" in check().stdout
+    given.setenv("KAPPA_EXPECTATIONS", limits.replace("0.1", "1.5"))
+    shown = check()
+    problem = "tenant 'acme': teacher-noise is 1.5; the limit lies from 0 to 1"
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert shown.stderr == f"kappa: KAPPA_EXPECTATIONS: {problem}\n"
+    up = CliRunner().invoke(main, ["up", "--port", "0"])
+    assert (up.exit_code, problem in up.stderr) == (2, True)
+
+
+def test_a_table_that_is_not_json_is_named(given: pytest.MonkeyPatch) -> None:
+    given.setenv("KAPPA_EXPECTATIONS", "{")
+    shown = check()
+    assert (shown.exit_code, shown.stdout) == (2, "")
+    assert '"expectations"' in shown.stderr

@@ -6,6 +6,7 @@ import pytest
 
 from agents import distiller
 from agents.distiller import induced
+from artifacts.bits import Baseline, answer_bits
 from artifacts.policy import DEFAULT, ONE_POLICY
 from streams.events import (
     CheckMade,
@@ -173,6 +174,41 @@ def test_a_new_version_is_replayed_on_the_pairs_it_was_not_taught() -> None:
     assert [atom.sample_id for atom in atoms] == ["u3", "u14", "u8"]
     assert all(atom.agreed and atom.stratum == "replay" and atom.since == 1 for atom in atoms)
     assert len(atoms) == len(made)
+
+
+def test_the_baseline_is_what_the_cluster_was_answered_when_the_version_was_proposed() -> None:
+    state, question = asked()
+    again = [completion(n).model_copy(update={"utterance_id": f"again{n}"}) for n in (3, 3, 14)]
+    state, _ = fed(state, *again)
+    state, (wanted,) = fed(state, reply(question, recipe(60)))
+    assert isinstance(wanted, VersionProposed) and wanted.baseline is not None
+    counted = [(one.answer, one.texts) for one in wanted.baseline.commonest]
+    assert counted == [(f'["number","{n * 60}"]', 1) for n in (25, 3, 8, 14)]
+    assert (wanted.baseline.texts, wanted.baseline.answers) == (4, 4)
+    late = completion(41)
+    state, made = fed(state, late, changed(1, wanted))
+    bits = {one.sample_id: one.bits for one in made if isinstance(one, ComparisonMade)}
+    others = Baseline(3, 3, tuple((f"{n}", 1) for n in (1, 2, 3)))
+    assert bits["u3"] == answer_bits("180", "public", others)
+    assert bits["u41"] == answer_bits("2460", "public", Baseline(4, 4, (*others.counts, ("4", 1))))
+
+
+def test_a_family_of_one_text_is_held_against_the_others_of_its_cluster() -> None:
+    texts = ["state of door a", "state of door b", "state of door a", "state of door a"]
+    pairs = [
+        completion(n, "shut").model_copy(update={"text": text}) for n, text in enumerate(texts)
+    ]
+    state, made = fed(distiller.State(ONE_POLICY), *pairs)
+    question = next(one for one in made if isinstance(one, TeacherAsked))
+    only = recipe(60) | {
+        "phrasings": ["state of door a"],
+        "steps": [],
+        "answer": {"constant": "shut"},
+        "examples": [{"text": "state of door a", "answer": "shut"}],
+    }
+    _, (wanted,) = fed(state, reply(question, only))
+    assert isinstance(wanted, VersionProposed) and wanted.baseline is not None
+    assert (wanted.baseline.texts, wanted.baseline.answers) == (1, 1)
 
 
 def test_what_a_version_in_shadow_reads_is_not_asked_again_until_patience_ends() -> None:

@@ -8,8 +8,19 @@ from typing import Any
 import pytest
 
 from agents.commands.shared import open_reader, open_writer
-from agents.suites import EXPECTATIONS, SUITES, expected
+from agents.suites import (
+    EXPECTATIONS,
+    LIMITS,
+    SUITES,
+    Limits,
+    expectations,
+    expected,
+    limit_problems,
+    named,
+    set_by,
+)
 from agents.teaching import Batch, batches
+from artifacts.policy import EVERY_TENANT
 from artifacts.registry import SHARED
 from streams.codec import encode
 from streams.events import (
@@ -180,6 +191,87 @@ def test_the_table_fits_its_suites() -> None:
     assert {row.suite for row in EXPECTATIONS} == {suite.name for suite in SUITES}
     assert len({row.name for row in EXPECTATIONS}) == len(EXPECTATIONS)
     assert all(row.reason.endswith(".") and expected(row) for row in EXPECTATIONS)
+
+
+def test_every_limit_of_the_table_is_within_its_own_range() -> None:
+    for row in EXPECTATIONS:
+        if row.limit is not None:
+            value = row.parameters[row.limit.parameter]
+            assert isinstance(value, float)
+            assert row.limit.least <= value <= row.limit.most, row.name
+    assert set(LIMITS) >= {
+        "rejected-share", "candidate-coverage", "candidate-disagreement", "teacher-noise"
+    }  # fmt: skip
+
+
+SET: dict[str, tuple[Limits, dict[str, tuple[object, str | None]]]] = {
+    "nobody-sets-it": ({}, {TENANT: (0.9, None), EVERY_TENANT: (0.9, None)}),
+    "for-one-tenant": (
+        {TENANT: {"null-share": 0.2}},
+        {TENANT: (0.2, TENANT), "other": (0.9, None), SHARED: (0.9, None)},
+    ),
+    "for-all": (
+        {EVERY_TENANT: {"null-share": 0.2}},
+        {
+            TENANT: (0.2, EVERY_TENANT),
+            EVERY_TENANT: (0.2, EVERY_TENANT),
+            SHARED: (0.2, EVERY_TENANT),
+        },
+    ),
+    "one-otherwise-than-all": (
+        {EVERY_TENANT: {"null-share": 0.2}, TENANT: {"null-share": 1.0}},
+        {TENANT: (1.0, TENANT), "other": (0.2, EVERY_TENANT)},
+    ),
+    "another-limit": ({TENANT: {"teacher-noise": 0.2}}, {TENANT: (0.9, None)}),
+}
+
+
+@pytest.mark.parametrize("name", SET)
+def test_whose_limit_goes(name: str) -> None:
+    limits, said = SET[name]
+    for scope, (value, who) in said.items():
+        rows = expectations(scope, limits)
+        row = named("null-share", rows)
+        assert (row.parameters["max_value"], set_by(row, scope, limits)) == (value, who)
+        assert [r.name for r in rows] == [r.name for r in EXPECTATIONS]
+        assert f"at most {value:g}" in expected(row)
+    assert named("null-share").parameters["max_value"] == 0.9
+
+
+REFUSED: dict[str, tuple[Limits, list[str]]] = {
+    "within-its-range": ({TENANT: {"null-share": 0.0}, EVERY_TENANT: {"null-share": 1.0}}, []),
+    "too-great": (
+        {TENANT: {"null-share": 1.01}},
+        ["tenant 'acme': null-share is 1.01; the limit lies from 0 to 1"],
+    ),
+    "too-small": (
+        {EVERY_TENANT: {"text-readable": 0.2}},
+        ["tenant '*': text-readable is 0.2; the limit lies from 0.5 to 1"],
+    ),
+    "no-number": (
+        {TENANT: {"teacher-noise": float("nan")}},
+        ["tenant 'acme': teacher-noise is nan; the limit lies from 0 to 1"],
+    ),
+    "unknown": (
+        {TENANT: {"teacher-known": 0.5}},
+        [f"tenant 'acme': 'teacher-known' is no limit; there are {', '.join(LIMITS)}"],
+    ),
+    "of-all-tenants": (
+        {TENANT: {"rejected-share": 0.5}, EVERY_TENANT: {"rejected-share": 0.5}},
+        ["tenant 'acme': rejected-share is about records of all tenants; set it for '*'"],
+    ),
+    "all-of-them": (
+        {TENANT: {"null-share": -1}, "b": {"refused-share": 2}},
+        ["tenant 'acme': null-share is -1; the limit lies from 0 to 1",
+         "tenant 'b': refused-share is 2; the limit lies from 0 to 1"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_limit_is_refused_with_tenant_and_range(name: str) -> None:
+    limits, problems = REFUSED[name]
+    assert limit_problems(limits) == problems
 
 
 def test_without_the_extra_one_sentence_says_which(

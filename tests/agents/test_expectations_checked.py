@@ -16,7 +16,7 @@ from agents.teaching import Batch
 from artifacts.registry import SHARED
 from streams.events import ExpectationChecked, Window
 from tests.agents.simulations import helpdesk, kappa, simulated
-from tests.agents.test_expectations import RIGHT, ready, refusal, written
+from tests.agents.test_expectations import RIGHT, ready, refusal, reply, written
 from tests.agents.worlds import TENANT, change
 from tests.end_to_end.test_service import until, up
 
@@ -157,6 +157,51 @@ def test_the_command_checks_a_log_and_what_it_records_stops_promotions(tmp_path:
     gate.fold(*(result.model_copy(update={"scope": TENANT}) for result in recorded))
     refused = gate.refused_by(gate.propose([change("m", 1, RIGHT, "live")]))
     assert refused["expectations"].startswith("m@1: completions/refused-share of acme: observed")
+
+
+LIMITED = {
+    "candidate-coverage": (0.2, "greatest coverage more than 0.2"),
+    "replied-once": (0.97, "in 97 % of rows"),
+    "text-readable": (1.0, "code_points at least 1, at most 2000 in 100 % of rows"),
+}
+
+
+def test_a_limit_of_a_tenant_is_checked_told_and_shown(tmp_path: Path) -> None:
+    """A limit decides in the tenant that it is set for, and the table's elsewhere."""
+    from agents.expectations import check  # three seconds
+
+    for row in (row for row in EXPECTATIONS if row.limit is not None):
+        met, window = FAILING[row.name][0], Window(since=1, until=2)
+        rows = [*met[:-1], met[-1] | {"code_points": 0}] if row.name == "text-readable" else met
+        rows = [*rows, rows[0]] if row.name == "replied-once" else rows
+        rows = [r | {row.column: 0.005} if row.kind.endswith("MeanToBeBetween") or
+                row.suite in ("skeletons", "records") else r for r in rows]  # fmt: skip
+        value, said = LIMITED.get(row.name, (0.001, "at most 0.001"))
+        if row.name == "text-readable":
+            rows = [*rows, *replies(80)]
+        scopes = ("default", "strict") if row.suite != "records" else ("default",)
+        limits = {scopes[-1]: {row.name: value}}
+        given = [Batch(row.suite, scope, window, rows) for scope in scopes]
+        pages = tmp_path / row.name
+        results = {r.scope: r for r in check(given, pages, limits) if r.expectation == row.name}
+        assert results[scopes[-1]].passed is False, row.name
+        assert said in results[scopes[-1]].reason
+        assert all(results[scope].passed for scope in scopes[:-1]), row.name
+        assert said.replace("'", "&#x27;") in (pages / "index.html").read_text("utf-8")
+
+
+def test_the_command_says_whose_limit_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [*(reply(n, "1", f"{n}", "acme") for n in range(30)), reply(30, None, "x", "acme")]
+    asyncio.run(written(tmp_path, said))
+    limits = {"*": {"refused-share": 0.25}, "acme": {"null-share": 0.01}}
+    monkeypatch.setenv("KAPPA_EXPECTATIONS", json.dumps(limits))
+    status, shown, _ = kappa("audit", "--expectations", "--data", tmp_path)
+    assert status == 1
+    [failed] = [line for line in shown.splitlines() if line.startswith(MARKS[False])]
+    assert "mean of is_null at most 0.01, set for acme (31 rows)" in failed
+    assert "mean of is_refused at most 0.25, set for default (31 rows)" in shown
 
 
 @pytest.mark.usefixtures("every_second")

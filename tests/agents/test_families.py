@@ -101,6 +101,19 @@ MOVES = (
         "refused by evidence: s@1: 0 agreements of 5", {}),
     Row("promote-what-clashes", ("promote", "r"), 1, "refused by lost-hits: 2 of the last answers",
         {}),
+    Row("promote-to-a-canary", ("promote", "m@2", "--canary", "--share", "0.1"), 0, "m@2 canary",
+        {"m@2": "canary"}),
+    Row("a-canary-without-evidence", ("promote", "s", "--canary", "--share", "0.1"), 1,
+        "refused by evidence: s@1: 0 agreements of 5", {}),
+    Row("a-canary-that-would-clash", ("promote", "r", "--canary", "--share", "0.001"), 1,
+        "refused by lost-hits: 2 of the last answers", {}),
+    Row("a-canary-of-no-share", ("promote", "m", "--canary"), 2,
+        "canary_share of acme is 0: say which share", {}),
+    Row("a-share-of-nothing", ("promote", "m", "--canary", "--share", "0"), 2, "0<x<=1", {}),
+    Row("a-share-without-a-canary", ("promote", "m", "--share", "0.1"), 2,
+        "--share is that of a --canary", {}),
+    Row("a-canary-of-what-serves", ("promote", "m@1", "--canary", "--share", "0.1"), 2,
+        "m@1 is live; canary may not follow", {}),
     Row("promote-what-serves", ("promote", "m@1"), 2, "m@1 is live; live may not follow", {}),
     Row("promote-nothing", ("promote", "x"), 2, "no family 'x'", {}),
     Row("promote-elsewhere", ("promote", "m", "--tenant", "other"), 2, "no family 'm' of 'other'",
@@ -187,6 +200,27 @@ def test_a_signed_log_is_written_with_the_key_alone(desk: Desk, tmp_path: Path) 
     assert desk.stages() == BEFORE | {"s@1": "retired"}
 
 
+def test_a_canary_has_the_share_of_the_policy_and_waits_to_be_live(desk: Desk) -> None:
+    policy = json.dumps({TENANT: {"canary_share": 0.25}})
+    made = desk.families("promote", "m", "--canary", "--reason", "try", "--json",
+                         KAPPA_POLICY=policy)  # fmt: skip
+    [line] = json.loads(made.out)["changes"]
+    assert (line["version"], line["stage"], line["share"]) == (2, "canary", 0.25)
+    [row] = [row for row in desk.json("waiting") if row["family"] == "m"]
+    assert (row["stage"], row["share"]) == ("canary", 0.25)
+    assert row["missing"] == "0 agreements as a canary of 10"
+    shown = " ".join(desk.families("waiting").out.split())
+    assert "canary of 25 %" in shown
+    assert "canary 0/10" in shown
+    assert "2 versions in shadow, 1 canaries" in shown
+    assert "canary of 25 %" in desk.families("show", "m").out
+    assert "+stage canary, share 0.25" in desk.families("diff", "m").out
+    said = desk.families("promote", "m@2", "--reason", "now")
+    assert (said.status, "0 agreements as a canary of 10" in said.err) == (1, True)
+    assert desk.families("rollback", "m@2", "--reason", "no").status == 0
+    assert desk.stages() == BEFORE | {"m@2": "retired"}
+
+
 # --- what waits -----------------------------------------------------------------------------------
 
 
@@ -196,14 +230,18 @@ def test_waiting_says_what_each_lacks(looked_at: Desk) -> None:
         "m": "3 agreements of 5", "r": None, "s": "0 agreements of 5",
     }  # fmt: skip
     assert rows["m"]["needs"] == [
-        {"what": "agreements", "seen": 3, "needed": 5, "slot": None},
-        {"what": "bits", "seen": 30.0, "needed": 36.0, "slot": None},
-        {"what": "values", "seen": 3, "needed": 3, "slot": "n"},
-    ]
+        {"what": "agreements", "seen": 3, "needed": 5, "slot": None, "parts": []},
+        {
+            "what": "bits", "seen": 30.0, "needed": 21.98, "slot": None,
+            "parts": [["margin", 20.0], ["description", 1.98], ["price", 0.0], ["returns", 0.0]],
+        },
+        {"what": "values", "seen": 3, "needed": 3, "slot": "n", "parts": []},
+    ]  # fmt: skip
     assert not any(row["waits_for_approval"] for row in rows.values())
     shown = looked_at.families("waiting").out
     assert "m@2" in shown
-    assert "3/5         30/36" in shown
+    assert "3/5         30/22" in shown
+    assert "20 margin" in shown and "2 description" in shown
     assert "nothing" in shown
     assert looked_at.json("waiting", "--tenant", "other") == []
 

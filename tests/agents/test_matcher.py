@@ -41,6 +41,7 @@ class Row:
     expected: Any
     limits: dict[str, Any] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
+    share: float | None = None
 
 
 LIVE: Families = (("m", minutes(), "live"),)
@@ -52,6 +53,13 @@ ROWS = (
         (*LIVE, ("w", minutes(61), "shadow")), TEXT, None, "180"),
     Row("hit-of-two-that-agree", (*LIVE, ("m2", minutes(60, (3, 4)), "live")), TEXT, None, "180"),
     Row("canary-serves", (("m", minutes(), "canary"),), TEXT, None, "180"),
+    Row("canary-serves-its-share", (("m", minutes(), "canary"),), TEXT, None, "180", share=0.9),
+    Row("canary-outside-its-share", (("m", minutes(), "canary"),), TEXT, "shadow_only", ("m@1",),
+        share=0.1),
+    Row("hit-outside-the-share-of-one-that-differs", (*LIVE, ("w", minutes(61), "canary")), TEXT,
+        None, "180", share=0.1),
+    Row("clash-within-it", (*LIVE, ("w", minutes(61), "canary")), TEXT, "clash", {"m@1", "w@1"},
+        share=0.9),
     Row("miss-without-families", (), TEXT, "miss", ()),
     Row("miss", LIVE, "three minutes to seconds", "miss", ()),
     Row("miss-of-the-empty-text", LIVE, "", "miss", ()),
@@ -72,7 +80,7 @@ ROWS = (
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @pytest.mark.parametrize("rate", [0.0, 0.25, 1.0])
 def test_matcher(row: Row, rate: float) -> None:
-    registry, _ = registry_of(*row.families)
+    registry, _ = registry_of(*row.families, share=row.share)
     state = state_of(registry, policies_with(audit_rate=rate, **row.limits))
     after, made = decide(state, asked(row.text, **row.more))
     assert after is state
@@ -82,7 +90,9 @@ def test_matcher(row: Row, rate: float) -> None:
         assert first.answer == row.expected
         assert first.family == "m"
         audits = [event for event in made[1:] if isinstance(event, AuditAsked)]
-        first_of_version = Audits(policies_with(audit_rate=rate)).place("t", first.digest)
+        first_of_version = Audits(policies_with(audit_rate=rate)).place(
+            "t", first.digest, {}, is_canary=row.families[0][2] == "canary"
+        )
         assert [audit.probability for audit in audits] == ([first_of_version] if rate else [])
         assert len(made) == 1 + len(audits)
         for audit in audits:
@@ -102,7 +112,7 @@ def test_matcher(row: Row, rate: float) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_events_that_were_not_validated_are_those_that_validation_makes(row: Row) -> None:
-    registry, _ = registry_of(*row.families)
+    registry, _ = registry_of(*row.families, share=row.share)
     state = state_of(registry, policies_with(audit_rate=0.25, **row.limits))
     for event in decide(state, asked(row.text, **row.more))[1]:
         parts = [event, *(event.slots if isinstance(event, AnswerGiven) else ())]

@@ -205,6 +205,7 @@ def test_names_follow_the_conventions() -> None:
         assert metric.doc.endswith(".")
         assert set(metric.labels) <= {
             "node", "topic", "partition", "outcome", "stage", "teacher",
+            "tenant", "method", "delta",
         }  # fmt: skip
 
 

@@ -115,6 +115,8 @@ BAD: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("no-such-stage", {"changes": [LINE | {"stage": "served"}]}, "changes.0.stage"),
     ("no-digest", {"changes": [LINE | {"digest": "../../x"}]}, "changes.0.digest"),
     ("version-zero", {"changes": [LINE | {"version": 0}]}, "changes.0.version"),
+    ("no-share", {"changes": [LINE | {"share": 0.0}]}, "changes.0.share"),
+    ("more-than-all", {"changes": [LINE | {"share": 1.5}]}, "changes.0.share"),
     ("version-as-text", {"changes": [LINE | {"version": "1"}]}, "changes.0.version"),
     ("an-endless-ordinal", {"previous": 2**60}, "previous"),
     ("another-actor", {"actor": "registrar"}, "actor"),

@@ -20,6 +20,7 @@ from streams.events import (
     FeedbackGiven,
     RecallAnswered,
     RecallAsked,
+    Stratum,
     TeacherAsked,
     TeacherReplied,
     VersionChanged,
@@ -78,11 +79,11 @@ class World:
         for n in numbers:
             self.comparison(n, str(n * factor))
 
-    def comparison(self, n: int, expected: Any) -> list[Event]:
+    def comparison(self, n: int, expected: Any, stratum: Stratum = "shadow") -> list[Event]:
         entry, text = self.entry(), f"{n} minutes to seconds"
         given = answer_of(entry.artifact, text)
         assert isinstance(given, Given)
-        return self.sent(compared(entry, f"c{n}", text, expected, given, "shadow"))
+        return self.sent(compared(entry, f"c{n}", text, expected, given, stratum))
 
 
 def kinds(events: list[Event]) -> list[str]:
@@ -102,6 +103,15 @@ def test_a_trusted_reject_quarantines_and_recalls() -> None:
     assert stages(quarantine) == [("m", 1, "shadow")]
     assert isinstance(recall, RecallAsked)
     assert (recall.utterance_id, recall.text, recall.digest) == (TEXT, TEXT, RIGHT.digest)
+
+
+@pytest.mark.parametrize("stratum", ["shadow", "audit", "rejected"])
+def test_a_canary_goes_back_at_once_whatever_shows_that_it_is_wrong(stratum: Stratum) -> None:
+    for made in (World.of(("m", RIGHT, "canary")).feedback(),
+                 World.of(("m", RIGHT, "canary")).feedback(correction="200"),
+                 World.of(("m", RIGHT, "canary")).comparison(3, "200", stratum)):  # fmt: skip
+        assert stages(made[0]) == [("m", 1, "shadow")]
+    assert World.of(("m", RIGHT, "canary")).comparison(3, "180", stratum) == []
 
 
 def test_a_trusted_correction_quarantines_and_asks_for_a_repair() -> None:

@@ -79,9 +79,11 @@ def shares() -> Artifact:
     )
 
 
-def change(family: str, version: int, artifact: Artifact, stage: StageName) -> Change:
+def change(
+    family: str, version: int, artifact: Artifact, stage: StageName, share: float | None = None
+) -> Change:
     """Return one line of a change set."""
-    return Change(family=family, version=version, digest=artifact.digest, stage=stage)
+    return Change(family=family, version=version, digest=artifact.digest, stage=stage, share=share)
 
 
 def proposal(
@@ -104,14 +106,21 @@ def changed(ordinal: int, event: VersionProposed) -> VersionChanged:
 
 
 def registry_of(
-    *families: tuple[str, Artifact, StageName], scope: str = TENANT, before: Registry | None = None
+    *families: tuple[str, Artifact, StageName],
+    scope: str = TENANT,
+    before: Registry | None = None,
+    share: float | None = None,
 ) -> tuple[Registry, list[VersionChanged]]:
-    """Return a registry with the first versions of these families, and the events that made it."""
+    """Return a registry with the first versions of these families, and the events that made it.
+
+    `share` is that of all canaries.
+    """
     registry, events = before or Registry(), []
     for family, artifact, stage in families:
         stages: list[StageName] = ["shadow"] if stage == "shadow" else ["shadow", stage]
         for step in stages:
-            wanted = proposal([change(family, 1, artifact, step)], [artifact], scope=scope)
+            of = share if step == "canary" else None
+            wanted = proposal([change(family, 1, artifact, step, of)], [artifact], scope=scope)
             event = changed(registry.ordinal + 1, wanted)
             after = folded(registry, event, ANYONE)
             assert after.ordinal == event.ordinal

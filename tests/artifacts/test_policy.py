@@ -59,8 +59,8 @@ def test_what_is_no_threshold_is_refused() -> None:
 def test_a_smaller_risk_asks_for_more_and_never_for_less_than_the_floor() -> None:
     assert policy_for(0.01) == DEFAULT
     strict, loose = policy_for(0.005), policy_for(0.5)
-    assert (strict.min_agreements, strict.required_bits) == (10, 46.0)
-    assert (loose.min_agreements, loose.required_bits) == (3, 30.0)
+    assert (strict.min_agreements, strict.required_bits) == (10, 30.0)
+    assert (loose.min_agreements, loose.required_bits) == (3, 14.0)
 
 
 def test_what_a_tenant_does_not_set_is_as_for_all() -> None:

@@ -1,5 +1,6 @@
 """The registry: an atomic fold of change sets, and one decision for each utterance."""
 
+import hashlib
 from dataclasses import dataclass
 
 import pytest
@@ -16,9 +17,11 @@ from artifacts.registry import (
     Miss,
     Registry,
     TooMany,
+    canary_draw,
     changed,
 )
 from artifacts.stages import STAGES, StageName, may_follow
+from artifacts.values import digest
 from tests.artifacts.recipes import compiled, constant
 
 
@@ -28,6 +31,7 @@ class Change:
     version: int
     digest: str
     stage: StageName
+    share: float | None = None
 
 
 ON = constant("lamp on", "lamp on", "on")
@@ -78,9 +82,17 @@ def lexed(text: str) -> Tokens:
     return tokens
 
 
-def decision(registry: Registry, text: str, tenant: str = "t", max_candidates: int = 64) -> object:
+def decision(
+    registry: Registry,
+    text: str,
+    tenant: str = "t",
+    max_candidates: int = 64,
+    utterance_id: str | None = None,
+) -> object:
     """What a lookup decided, as plain values."""
-    found: Lookup = registry.lookup(tenant, lexed(text), max_candidates=max_candidates)
+    found: Lookup = registry.lookup(
+        tenant, lexed(text), max_candidates=max_candidates, utterance_id=utterance_id
+    )
     match found:
         case Hit(credited, computed, readings):
             return ("hit", credited.entry.family, computed.answer, readings)
@@ -179,6 +191,69 @@ def test_two_tenants_with_the_same_texts_never_see_each_others_answers() -> None
     assert (entry.artifact, registry.entry("v", "f", 1)) == (ON, None)
 
 
+IN, OUT = "in-8", "out-3"
+"""Ids of utterances within a share of a fifth, and outside it."""
+# the other lines; what is decided within the share of the canary `on`, and outside of it
+SHARES: dict[str, tuple[list[Line], str, object, object]] = {
+    "alone": ([], "lamp on", ("hit", "on", "on", 1), ("Miss", ["on"])),
+    "a-text-that-it-does-not-read": ([], "lamp off", ("Miss", []), ("Miss", [])),
+    "beside-a-shadow": (
+        [("t", "off", OFF, "shadow")], "lamp on", ("hit", "on", "on", 1), ("Miss", ["off", "on"]),
+    ),
+    "against-a-live-one": (
+        [("t", "off", OFF, "live")], "lamp on", ("Clash", ["off", "on"]), ("hit", "off", "off", 1),
+    ),
+    "beside-one-that-agrees": (
+        [("t", "too", ON_TOO, "live")], "lamp on", CREDITED, ("hit", "too", " on ", 1),
+    ),
+    "beside-one-that-fails": (
+        [("t", "i", INVERSE, "live")], "lamp on", ("Clash", ["i", "on"]), ("AllFailed", ["i"]),
+    ),
+    "of-all-tenants": ([], "lamp on", ("hit", "on", "on", 1), ("Miss", ["on"])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARES)
+@pytest.mark.parametrize("looked_before", [False, True])
+def test_outside_its_share_a_canary_is_a_shadow(name: str, looked_before: bool) -> None:
+    lines, text, within, outside = SHARES[name]
+    assert canary_draw(IN) < 0.2 < canary_draw(OUT)
+    scope = SHARED if name == "of-all-tenants" else "t"
+    registry = filled(*lines, (scope, "on", ON, "shadow"))
+    registry = following(registry, scope, Change("on", 1, ON.digest, "canary", 0.2))
+    for _ in range(2 if looked_before else 1):  # the second time from the memo of shapes
+        assert decision(registry, text, utterance_id=OUT) == outside
+        assert decision(registry, text, utterance_id=IN) == within
+        assert decision(registry, text) == within  # any utterance: as if it answered all
+    live = following(registry, scope, Change("on", 1, ON.digest, "live"))
+    assert decision(live, text, utterance_id=OUT) == within
+    back = following(registry, scope, Change("on", 1, ON.digest, "shadow"))
+    assert decision(back, text, utterance_id=IN) == outside
+
+
+def test_a_canary_with_too_many_readings_is_no_shadow_within_its_share() -> None:
+    registry = filled(("t", "p", PHRASES, "shadow"))
+    registry = following(registry, "t", Change("p", 1, PHRASES.digest, "canary", 0.2))
+    text = "lamp w w w w w w w w"
+    assert decision(registry, text, utterance_id=IN) == "TooMany"
+    assert decision(registry, text, utterance_id=OUT) == ("Miss", [])
+
+
+def test_the_draws_of_canaries_are_even_and_say_nothing_of_the_draws_of_audits() -> None:
+    """Counts of 20,000 ids; one standard deviation of a count of 4,000 is 57."""
+    ids = [f"u{n}" for n in range(20_000)]
+    drawn = [canary_draw(each) for each in ids]
+    assert all(0 <= draw < 1 for draw in drawn)
+    fifths = [sum(low / 5 <= draw < (low + 1) / 5 for draw in drawn) for low in range(5)]
+    assert all(abs(count - 4000) < 4 * 57 for count in fifths)
+    audited = [
+        int.from_bytes(hashlib.sha256(f"canary|audit|{each}".encode()).digest()) / 2**256 < 0.2
+        for each in ids
+    ]  # with the seed that comes nearest
+    both = sum(draw < 0.2 and audit for draw, audit in zip(drawn, audited, strict=True))
+    assert abs(both - 800) < 4 * 28
+
+
 def test_candidates_beyond_the_limit_are_too_many() -> None:
     registry = filled(("t", "on", ON, "live"), ("t", "too", ON_TOO, "live"))
     assert decision(registry, "lamp on", max_candidates=1) == "TooMany"
@@ -206,6 +281,12 @@ MISFITS: dict[str, tuple[int, list[Change], list[Artifact], str]] = {
         [Change("on", 1, ON.digest, "canary")],
         [],
         "stage canary may not follow live",
+    ),
+    "a-share-of-what-is-no-canary": (
+        3,
+        [Change("on", 1, ON.digest, "shadow", 0.2)],
+        [],
+        "stage shadow has no share 0.2",
     ),
     "another-digest-for-a-version": (
         3,
@@ -250,6 +331,16 @@ def test_the_same_change_sets_give_the_same_digest_and_others_another() -> None:
     assert (again.ordinal, again.digest) == (START.ordinal, START.digest)
     others = {filled(("u", "on", ON, "live")).digest, filled(("t", "on", ON, "canary")).digest}
     assert len({START.digest, *others}) == 3
+
+
+def test_a_share_is_in_the_digest_and_without_one_it_is_that_of_logs_that_know_none() -> None:
+    shadow = filled(("t", "on", ON, "shadow"))
+    lines = [["on", 1, ON.digest, "canary"], ["on", 1, ON.digest, "canary", 0.2]]
+    for share, line in zip((None, 0.2), lines, strict=True):
+        after = following(shadow, "t", Change("on", 1, ON.digest, "canary", share))
+        assert after.digest == digest([shadow.digest, 2, "t", [line]])
+        (entry,) = after.versions("t", "on")
+        assert (entry.share, entry.since) == (share, 1)
 
 
 def test_each_entry_knows_since_when_and_how_often_it_is_in_shadow() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifacts.evidence import Comparison
@@ -115,6 +115,7 @@ def test_the_order_of_atoms_does_not_matter() -> None:
     failed: set[bool] = set()
     forgot: set[bool] = set()
 
+    @settings(max_examples=25)
     @given(ATOMS, st.randoms(use_true_random=False))
     def folded(atoms: list[Comparison], rng: random.Random) -> None:
         shuffled = [*window, *atoms]

@@ -9,19 +9,32 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 ROOT = Path(__file__).resolve().parents[2]
 STREAMS = ROOT.parent / "shared" / "data" / "streams"
 RESULTS = ROOT / ".eval"
 ABSENT = "the development streams are not beside this repository; nothing to evaluate"
 _SOURCES = ("artifacts", "streams", "agents")
+
+Result = dict[str, Any]
+
+
+class Runnable(Protocol):
+    """Something with a result that is worth keeping."""
+
+    @property
+    def file(self) -> Path:
+        """Where the result lies."""
+
+    def made(self) -> Result:
+        """Make the result."""
 
 
 @dataclass(frozen=True)
@@ -39,24 +52,47 @@ class Run:
     @property
     def file(self) -> Path:
         """Where the result lies."""
-        said = json.dumps([asdict(self), _code(), _content(self.stream)]).encode()
-        return RESULTS / f"{self.stream}-{sha256(said).hexdigest()[:16]}.json"
+        return kept_at(self.stream, asdict(self), code())
 
     def arguments(self) -> list[str]:
         """Return the settings as options."""
         given = {name: value for name, value in asdict(self).items() if name != "stream"}
         return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
 
+    def made(self) -> Result:
+        """Simulate; return settings and report."""
+        with tempfile.TemporaryDirectory() as directory:
+            report = Path(directory) / "report.json"
+            log = STREAMS / f"{self.stream}.jsonl"
+            command = [sys.executable, "-m", "agents", "simulate", str(log), *self.arguments()]
+            subprocess.run(
+                [*command, "--report", str(report)], check=True, stdout=subprocess.DEVNULL, cwd=ROOT
+            )
+            return {"run": asdict(self), "report": json.loads(report.read_text("utf-8"))}
+
+
+def kept_at(stream: str, settings: object, sources: str) -> Path:
+    """Return where a result lies that depends on these alone, and on the stream's content."""
+    said = json.dumps([settings, sources, content(stream)]).encode()
+    return RESULTS / f"{stream}-{sha256(said).hexdigest()[:16]}.json"
+
 
 @cache
-def _code() -> str:
+def code() -> str:
+    """Return the digest of the project's sources."""
     files = sorted(file for place in _SOURCES for file in (ROOT / place).rglob("*.py"))
+    return digest_of(files)
+
+
+def digest_of(files: Sequence[Path]) -> str:
+    """Return the digest of files one after the other."""
     return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 @cache
-def _content(stream: str) -> str:
-    return sha256((STREAMS / f"{stream}.jsonl").read_bytes()).hexdigest()
+def content(stream: str) -> str:
+    """Return the digest of a stream."""
+    return digest_of([STREAMS / f"{stream}.jsonl"])
 
 
 def names() -> list[str]:
@@ -64,26 +100,21 @@ def names() -> list[str]:
     return sorted(file.stem for file in STREAMS.glob("*.jsonl"))
 
 
-def result(run: Run) -> dict[str, Any]:
-    """Return settings and report of a run; simulate where there is none yet."""
+def result(run: Runnable) -> Result:
+    """Return the result of a run; make it where there is none yet."""
     if not run.file.exists():
-        with tempfile.TemporaryDirectory() as directory:
-            report = Path(directory) / "report.json"
-            log = STREAMS / f"{run.stream}.jsonl"
-            command = [sys.executable, "-m", "agents", "simulate", str(log), *run.arguments()]
-            subprocess.run(
-                [*command, "--report", str(report)], check=True, stdout=subprocess.DEVNULL, cwd=ROOT
-            )
-            made = {"run": asdict(run), "report": json.loads(report.read_text("utf-8"))}
+        made = run.made()
         RESULTS.mkdir(exist_ok=True)
         written = run.file.with_suffix(".part")
         written.write_text(json.dumps(made, indent=1), "utf-8")
         written.rename(run.file)
-    found: dict[str, Any] = json.loads(run.file.read_text("utf-8"))
+    found: Result = json.loads(run.file.read_text("utf-8"))
     return found
 
 
-def results(runs: Sequence[Run], jobs: int) -> Iterator[dict[str, Any]]:
+def results(
+    runs: Sequence[Runnable], jobs: int, make: Callable[[Runnable], Result] = result
+) -> Iterator[Result]:
     """Yield the results in the order of the runs; so many processes at a time."""
     with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(result, runs)
+        yield from pool.map(make, runs)

@@ -2,9 +2,9 @@
 
 import types
 from collections.abc import Coroutine
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Gt, Le
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -30,6 +30,7 @@ def values(annotation: Any, metadata: tuple[Any, ...] = ()) -> st.SearchStrategy
     """Values of one field; an annotation that no case knows is an error, not a gap."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     least: Any = next((bound.ge for bound in metadata if isinstance(bound, Ge)), None)
+    above: Any = next((bound.gt for bound in metadata if isinstance(bound, Gt)), None)
     most: Any = next((bound.le for bound in metadata if isinstance(bound, Le)), None)
     if annotation is JsonValue:
         return json_values
@@ -42,7 +43,12 @@ def values(annotation: Any, metadata: tuple[Any, ...] = ()) -> st.SearchStrategy
     if annotation is int:
         return st.integers(min_value=least, max_value=most)
     if annotation is float:
-        return st.floats(least, most, allow_nan=False, allow_infinity=False)
+        bounds = {"min_value": least, "max_value": most}
+        if above is not None:
+            bounds |= {"min_value": above, "exclude_min": True}
+        return st.floats(**bounds, allow_nan=False, allow_infinity=False)
+    if origin is Annotated:
+        return values(arguments[0], tuple(arguments[1].metadata))
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, types.UnionType):

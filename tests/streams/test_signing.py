@@ -113,8 +113,9 @@ def test_different_change_sets_have_different_signed_bytes(
 
 def test_every_field_is_signed() -> None:
     fields = set(VersionChanged.model_fields) - {"signature"}
+    known = {"texts": 1, "answers": 1}
     document = EVENT.model_dump() | {"checks": [{"check": "c", "passed": True, "reason": ""}]}
-    full = VersionChanged.model_validate(document | {"price_bits": 1.5})
+    full = VersionChanged.model_validate(document | {"price_bits": 1.5, "baseline": known})
     assert all(f'"{name}":'.encode() in signed_bytes(full) for name in fields)
 
 

@@ -51,7 +51,7 @@ ROWS = [
             artifacts=(BAD,),
             previous=4,
         ),
-        "artifacts",
+        "compile",
     ),
     Refused(
         "a stale previous",

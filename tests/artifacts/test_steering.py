@@ -115,7 +115,7 @@ def test_the_order_of_atoms_does_not_matter() -> None:
     failed: set[bool] = set()
     forgot: set[bool] = set()
 
-    @settings(max_examples=25)
+    @settings(max_examples=15)
     @given(ATOMS, st.randoms(use_true_random=False))
     def folded(atoms: list[Comparison], rng: random.Random) -> None:
         shuffled = [*window, *atoms]

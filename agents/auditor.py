@@ -17,17 +17,18 @@ from pydantic import JsonValue
 
 from agents.answer_ref import read_answer_ref
 from agents.changes import canary, promotion
-from agents.comparisons import atom_of, claim_of, compared
+from agents.comparisons import claim_of, compared, weighed
 from agents.drift import Drift, drift_watched
 from agents.node import Decider
 from agents.probes import Heard, heard, phi_probes, probed, repeat_probes
 from agents.registries import taken
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of_tokens
-from artifacts.evidence import Evidence, fold, shortfall
+from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens, lex, normalize
 from artifacts.policy import ONE_POLICY, Policies
 from artifacts.registry import Registry
+from artifacts.steering import Steering, steered
 from streams.events import (
     AuditAnswered,
     ComparisonMade,
@@ -59,6 +60,7 @@ class State:
     corrections: Map[tuple[str, str], tuple[str, JsonValue]] = field(default_factory=Map)
     disbelieved: Map[tuple[str, str], None] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
+    steerings: Map[str, Steering] = field(default_factory=Map)
     proposed: Map[tuple[str, str, int, int, str], int] = field(default_factory=Map)
     heard: Heard = field(default_factory=Heard)
     drift: Drift = field(default_factory=Map)
@@ -105,8 +107,9 @@ def _folded(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]
     drift, found = drift_watched(
         state.drift, event, state.registry, state.evidence, state.policies.of(event.scope)
     )
-    evidence = fold(state.evidence, atom_of(event))
-    state, promoted = _promotion(replace(state, evidence=evidence, drift=drift), event)
+    evidence, steerings = weighed(state.evidence, state.steerings, event)
+    state = replace(state, evidence=evidence, steerings=steerings, drift=drift)
+    state, promoted = _promotion(state, event)
     return state, (*promoted, *found)
 
 
@@ -180,7 +183,8 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
         return state, ()
     if entry.suspended:
         return state, ()
-    tally, policy = state.evidence.tally(event.digest, event.since), state.policies.of(entry.scope)
+    tally = state.evidence.tally(event.digest, event.since)
+    policy = steered(state.policies.of(entry.scope), state.steerings.get(entry.scope, Steering()))
     if shortfall(tally, claim_of(entry), policy) is not None:
         return state, ()
     is_canary = entry.stage == "canary"

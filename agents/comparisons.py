@@ -5,6 +5,7 @@ Deciders that compare, fold or weigh evidence meet here, so that none of them im
 
 from collections.abc import Iterable
 
+from immutables import Map
 from pydantic import JsonValue
 
 from artifacts.artifact import Artifact
@@ -12,10 +13,11 @@ from artifacts.bits import answer_bits, answer_key
 from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of
 from artifacts.description import description_bits
-from artifacts.evidence import Claim, Comparison
+from artifacts.evidence import Claim, Comparison, Evidence, fold
 from artifacts.learning.clusters import Member
 from artifacts.registry import Entry
-from artifacts.values import Json
+from artifacts.steering import Steering, learned
+from artifacts.values import Json, canonical_json
 from streams.events import ComparisonMade, Stratum, Target
 
 
@@ -31,6 +33,23 @@ def atom_of(event: ComparisonMade) -> Comparison:
         event.bits,
         event.values,
         event.stage,
+    )
+
+
+def weighed(
+    evidence: Evidence, steerings: Map[str, Steering], event: ComparisonMade
+) -> tuple[Evidence, Map[str, Steering]]:
+    """Return the evidence, and what steers admission in each scope, with what an event adds.
+
+    What was counted before changes neither.
+    """
+    atom = atom_of(event)
+    after = fold(evidence, atom)
+    if after is evidence:
+        return evidence, steerings
+    known = steerings.get(event.scope, Steering())
+    return after, steerings.set(
+        event.scope, learned(known, atom, event.text, canonical_json(event.expected))
     )
 
 

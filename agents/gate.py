@@ -22,6 +22,7 @@ from artifacts.grammar.lexer import Tokens
 from artifacts.policy import EVERY_TENANT, Policies, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
 from artifacts.stages import STAGES, may_follow, may_suspend
+from artifacts.steering import Steering, steered
 from streams.events import CheckMade, VersionProposed
 
 REFINER = "refiner"
@@ -47,8 +48,8 @@ class SuiteRun:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Registry, evidence, the last utterances answered for each tenant, and the last run of each
-    suite of expectations by scope.
+    """Registry, evidence and what steers admission by scope, the last utterances answered for each
+    tenant, and the last run of each suite of expectations by scope.
 
     For the tenants of `approval` only a person puts a version into service.
     """
@@ -57,6 +58,7 @@ class Known:
     registry: Registry = field(default_factory=Registry)
     approval: frozenset[str] = frozenset()
     evidence: Evidence = field(default_factory=Evidence)
+    steerings: Map[str, Steering] = field(default_factory=Map)
     recent: Map[str, tuple[Tokens, ...]] = field(default_factory=Map)
     runs: Map[tuple[str, str], SuiteRun] = field(default_factory=Map)
 
@@ -222,9 +224,14 @@ def _suspended(proposal: Proposal) -> str | None:
 
 
 def _evidence(proposal: Proposal) -> str | None:
-    for entry in (*proposal.entering(), *proposal.returning()):
-        tally = proposal.known.evidence.tally(entry.artifact.digest, entry.since)
-        missing = shortfall(tally, claim_of(entry), proposal.policy)
+    """What enters shows what the policy asks for now; what was let in before, what it did then."""
+    known = proposal.known
+    now = steered(proposal.policy, known.steerings.get(proposal.event.scope, Steering()))
+    asked = [(entry, now) for entry in proposal.entering()]
+    asked += [(entry, proposal.policy) for entry in proposal.returning()]
+    for entry, policy in asked:
+        tally = known.evidence.tally(entry.artifact.digest, entry.since)
+        missing = shortfall(tally, claim_of(entry), policy)
         if missing is not None:
             return f"{entry.family}@{entry.version}: {missing}"
     return None

@@ -5,10 +5,13 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import TypeVar
 
-from agents.comparisons import atom_of
+from immutables import Map
+
+from agents.comparisons import weighed
 from agents.registries import taken
-from artifacts.evidence import Evidence, fold
+from artifacts.evidence import Evidence
 from artifacts.registry import Registry
+from artifacts.steering import Steering
 from streams.codec import Undecodable, decode
 from streams.events import (
     ComparisonMade,
@@ -123,10 +126,15 @@ def _refuse_other(recorded: tuple[int, RegistryCheckpoint] | None, registry: Reg
         )
 
 
-async def evidence_of(transport: Transport) -> Evidence:
-    """Return the fold of all evidence in the log."""
-    evidence = Evidence()
+async def weighed_of(transport: Transport) -> tuple[Evidence, Map[str, Steering]]:
+    """Return the fold of all evidence in the log, and what it makes of admission by scope."""
+    evidence, steerings = Evidence(), Map[str, Steering]()
     async for _, event in records(transport, ("evidence",)):
         if isinstance(event, ComparisonMade):
-            evidence = fold(evidence, atom_of(event))
-    return evidence
+            evidence, steerings = weighed(evidence, steerings, event)
+    return evidence, steerings
+
+
+async def evidence_of(transport: Transport) -> Evidence:
+    """Return the fold of all evidence in the log."""
+    return (await weighed_of(transport))[0]

@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from immutables import Map
 
-from agents.comparisons import atom_of
+from agents.comparisons import weighed
 from agents.gate import Known, SuiteRun, checked
 from agents.node import Decider
 from agents.registries import change_of, folded, taken
-from artifacts.evidence import fold
 from artifacts.grammar.lexer import Tokens, lex
 from artifacts.policy import ONE_POLICY, Policies
 from artifacts.stages import STAGES
@@ -50,7 +49,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             registry, refused = taken(state.registry, event, state.trust, "registrar")
             return replace(state, registry=registry), refused
         case ComparisonMade():
-            return replace(state, evidence=fold(state.evidence, atom_of(event))), ()
+            evidence, steerings = weighed(state.evidence, state.steerings, event)
+            return replace(state, evidence=evidence, steerings=steerings), ()
         case AnswerGiven():
             return _served(state, event), ()
         case ExpectationChecked():

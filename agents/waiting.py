@@ -10,11 +10,12 @@ from typing import Any
 
 from agents.changes import APPROVAL
 from agents.comparisons import claim_of
-from agents.history import evidence_of, records, registry_at
+from agents.history import records, registry_at, weighed_of
 from artifacts.evidence import Evidence, needs, shortfall
 from artifacts.policy import Policies, Policy
 from artifacts.registry import Entry
 from artifacts.stages import STAGES
+from artifacts.steering import Steering, steered
 from streams.events import ProposalRefused, VersionChanged
 from streams.signing import Trust
 from streams.transports import Transport
@@ -36,12 +37,12 @@ class Refusal:
 async def waiting_rows(log: Transport, trust: Trust, policies: Policies) -> list[dict[str, Any]]:
     """Return the facts of every version in shadow and every canary, in a fixed order."""
     refused = await _refusals(log)
-    registry, evidence = await registry_at(log, trust), await evidence_of(log)
+    registry, (evidence, steerings) = await registry_at(log, trust), await weighed_of(log)
     return [
         _row(
             entry,
             evidence,
-            policies.of(entry.scope),
+            steered(policies.of(entry.scope), steerings.get(entry.scope, Steering())),
             refused.get((entry.scope, *entry.key), Refusal()),
         )
         for entry in registry.in_order()

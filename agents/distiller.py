@@ -37,6 +37,7 @@ from artifacts.learning.clusters import (
     seen,
 )
 from artifacts.learning.inducer import induce
+from artifacts.learning.repair import without_wrong_values
 from artifacts.policy import ONE_POLICY, Policies
 from artifacts.registry import Registry
 from artifacts.stages import STAGES
@@ -194,6 +195,11 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
                 problems.append(f"wrong on {len(wrong)} of {len(read)} pairs that it reads")
                 continue
             old, wrong = read[:began], disagreeing(artifact, read[began:])
+        if wrong:
+            mistaken = {m.utterance_id for m in wrong}
+            right = [m.text for m in read if m.utterance_id not in mistaken]
+            artifact = without_wrong_values(artifact, right, [m.text for m in wrong])
+            wrong = disagreeing(artifact, wrong)
         return _proposed(state, event, cluster, artifact, wrong, old)
     refused = RecipeRefused(
         question_id=event.question_id,

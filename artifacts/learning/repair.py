@@ -11,7 +11,7 @@ from typing import cast
 
 from artifacts.artifact import Artifact
 from artifacts.comparators import same
-from artifacts.compiler import Given, answer_of
+from artifacts.compiler import Given, answer_of, compile_recipe
 from artifacts.grammar.lexer import normalize
 from artifacts.grammar.nfa import Bindings
 from artifacts.grammar.syntax import Grammar, Restricted, Slot, replaced, slots
@@ -29,7 +29,7 @@ from artifacts.program.program import (
     Step,
     StepValue,
 )
-from artifacts.values import Json
+from artifacts.values import Json, canonical_json
 
 MAX_EXAMPLES = 60
 
@@ -79,6 +79,31 @@ def narrowed_to(artifact: Artifact, values: Mapping[str, Sequence[str]]) -> dict
         listed = tuple(sorted(set(map(normalize, seen))))
         grammar = _with_slot(grammar, Slot(name, "enumeration", listed))
     return _closed(artifact, grammar)
+
+
+def without_wrong_values(
+    artifact: Artifact, right: Sequence[str], wrong: Sequence[str]
+) -> Artifact:
+    """Return the artifact without the listed values that only wrongly answered texts have.
+
+    They came into a list with the few pairs on which a recipe may be wrong; nothing speaks for
+    them. It is the artifact itself where there are none, or where no recipe can say so.
+    """
+    listed = {slot.name: slot.values for slot in slots(artifact.grammar) if slot.values}
+    left: dict[str, list[str]] = {}
+    for name, values in listed.items():
+        doubted = _values_of(artifact, wrong, name) - _values_of(artifact, right, name)
+        kept = [value for value in values if value not in doubted]
+        if kept and len(kept) < len(values):
+            left[name] = kept
+    narrower = compile_recipe(canonical_json(narrowed_to(artifact, left))) if left else artifact
+    return artifact if isinstance(narrower, tuple) else narrower
+
+
+def _values_of(artifact: Artifact, texts: Sequence[str], slot: str) -> frozenset[str]:
+    given = (answer_of(artifact, text) for text in texts)
+    bound = (one.bindings.get(slot) for one in given if isinstance(one, Given))
+    return frozenset(normalize(value.spelling) for value in bound if value is not None)
 
 
 def _is_right(artifact: Artifact, text: str, answer: Json) -> bool:

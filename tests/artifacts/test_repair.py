@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from artifacts.artifact import Artifact
 from artifacts.compiler import answer_of, answers_all, compile_recipe
-from artifacts.learning.repair import narrowed, narrowed_to
+from artifacts.grammar.textform import print_grammar
+from artifacts.learning.repair import narrowed, narrowed_to, without_wrong_values
 from artifacts.values import Json, canonical_json
 
 seen: Counter[str] = Counter()
@@ -72,6 +73,27 @@ ROWS: dict[str, tuple[Artifact, list[tuple[str, Json]], list[tuple[str, Json]], 
     "what-is-right-is-not-excluded": (TELL, [], [("tell Rome of 9", "Rome")], None),
     "nor-what-is-not-read": (TELL, [], [("say Rome", None)], None),
 }
+
+
+CITY = naming("tell {w=bonn|oslo|rome} of {n:integer}")
+VALUES = [
+    ("seen-wrong-alone", ["tell Rome of 1", "tell Bonn of 1"], ["tell Oslo of 1"], "bonn|rome"),
+    ("seen-right-as-well", ["tell Oslo of 1"], ["tell Oslo of 2"], "bonn|oslo|rome"),
+    ("not-seen-at-all", ["tell Rome of 1"], [], "bonn|oslo|rome"),
+    ("two-of-them", [], ["tell Oslo of 1", "tell Bonn of 1"], "rome"),
+    ("never-all", [], ["tell Oslo of 1", "tell Bonn of 1", "tell Rome of 1"], "bonn|oslo|rome"),
+]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "left"), [row[1:] for row in VALUES], ids=[row[0] for row in VALUES]
+)
+def test_values_that_only_wrong_texts_have_are_left_out(
+    right: list[str], wrong: list[str], left: str
+) -> None:
+    found = without_wrong_values(CITY, right, wrong)
+    assert print_grammar(found.grammar) == f"tell {{w={left}}} of {{n:integer}}"
+    assert (found is CITY) == (left == "bonn|oslo|rome")
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -75,7 +75,7 @@ ROWS: dict[str, tuple[Artifact, list[tuple[str, Json]], list[tuple[str, Json]], 
 }
 
 
-CITY = naming("tell {w=bonn|oslo|rome} of {n:integer}")
+CITY = compiled(narrowed_to(TELL, {"w": ["Bonn", "Oslo", "Rome"]}))
 VALUES = [
     ("seen-wrong-alone", ["tell Rome of 1", "tell Bonn of 1"], ["tell Oslo of 1"], "bonn|rome"),
     ("seen-right-as-well", ["tell Oslo of 1"], ["tell Oslo of 2"], "bonn|oslo|rome"),

@@ -7,7 +7,7 @@ KAFKA_PORT ?= 19092
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo test fast faults check setup kafka kafka-3 kafka-sasl kafka-stop eval eval-sweep \
-	eval-grammars bench bench-engine bench-kafka demo-log clean
+	eval-hostile eval-changing eval-grammars bench bench-engine bench-kafka demo-log clean
 
 demo: .venv/base  ## install, and run the main job on the bundled log
 	$(BIN)/kappa simulate infra/demo/helpdesk.jsonl --demo
@@ -46,6 +46,13 @@ eval: .venv/eval  ## coverage and risk on the development streams in ../shared, 
 
 eval-sweep: .venv/base  ## the same over ceilings of risk, audit and feedback rates
 	$(BIN)/python -m tests.evaluation.streams --sweep $(EVAL)
+
+eval-hostile: .venv/base  ## noisy teachers, noisy and hostile feedback: what is lost, what comes back
+	mkdir -p build
+	$(BIN)/python -m tests.evaluation.hostile --jobs 2 --json build/eval-hostile.json $(EVAL)
+
+eval-changing: .venv/base  ## streams whose meaning changes half way, with and without alarms of drift
+	$(BIN)/python -m tests.evaluation.changing --jobs 2 $(EVAL)
 
 eval-grammars: .venv/base  ## recall and false accepts of learned grammars, on tasks in ../shared
 	mkdir -p build

@@ -6,6 +6,7 @@ AuditAnswered   ─▶ one ComparisonMade for the version that served           
 what a teacher says again, probes ─▶ TeacherRepeated, ProbeAsked             (agents.probes)
 ComparisonMade  ─▶ the policy's evidence reached? ─▶ VersionProposed (canary, where the tenant's
                    policy gives canaries a share, and then live)
+                ─▶ too many seasoned versions wrong? ─▶ DriftFound, VersionProposed (shadow)
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pydantic import JsonValue
 from agents.answer_ref import read_answer_ref
 from agents.changes import canary, promotion
 from agents.comparisons import claim_of, compared, weighed
+from agents.drift import Drift, drift_watched
 from agents.node import Decider
 from agents.probes import Heard, heard, phi_probes, probed, repeat_probes
 from agents.registries import taken
@@ -35,6 +37,7 @@ from streams.events import (
     FeedbackGiven,
     ProbeAnswered,
     RecallAnswered,
+    RejectJudged,
     Stratum,
     Target,
     VersionChanged,
@@ -45,19 +48,22 @@ from streams.signing import ANYONE, Trust
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Registry, evidence, trusted corrections by (tenant, normalized text), the agreements at which
-    each version was last proposed from each stage, and what teachers said last.
+    """Registry, evidence, trusted corrections by (tenant, normalized text) with who gave them, the
+    trusted sources that are not believed any more, the agreements at which each version was last
+    proposed from each stage, and what teachers said last.
     """
 
     policies: Policies
     trusted: frozenset[str]
     registry: Registry = field(default_factory=Registry)
     trust: Trust = ANYONE
-    corrections: Map[tuple[str, str], JsonValue] = field(default_factory=Map)
+    corrections: Map[tuple[str, str], tuple[str, JsonValue]] = field(default_factory=Map)
+    disbelieved: Map[tuple[str, str], None] = field(default_factory=Map)
     evidence: Evidence = field(default_factory=Evidence)
     steerings: Map[str, Steering] = field(default_factory=Map)
     proposed: Map[tuple[str, str, int, int, str], int] = field(default_factory=Map)
     heard: Heard = field(default_factory=Heard)
+    drift: Drift = field(default_factory=Map)
 
 
 def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
@@ -82,8 +88,10 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             return state, probed(state.registry, event)
         case FeedbackGiven():
             return _corrected(state, event), ()
+        case RejectJudged():
+            return _judged(state, event), ()
         case ComparisonMade():
-            return _promotion(_with_evidence(state, event), event)
+            return _folded(state, event)
         case _:
             return state, ()
 
@@ -95,9 +103,14 @@ def _heard(
     return replace(state, heard=memory), repeated
 
 
-def _with_evidence(state: State, event: ComparisonMade) -> State:
+def _folded(state: State, event: ComparisonMade) -> tuple[State, Sequence[Event]]:
+    drift, found = drift_watched(
+        state.drift, event, state.registry, state.evidence, state.policies.of(event.scope)
+    )
     evidence, steerings = weighed(state.evidence, state.steerings, event)
-    return replace(state, evidence=evidence, steerings=steerings)
+    state = replace(state, evidence=evidence, steerings=steerings, drift=drift)
+    state, promoted = _promotion(state, event)
+    return state, (*promoted, *found)
 
 
 def _corrected(state: State, event: FeedbackGiven) -> State:
@@ -105,13 +118,28 @@ def _corrected(state: State, event: FeedbackGiven) -> State:
     ref = read_answer_ref(event.answer_ref)
     if ref is None or event.correction is None or event.source not in state.trusted:
         return state
-    key = (ref.tenant, normalize(ref.text))
-    return replace(state, corrections=state.corrections.set(key, event.correction))
+    if (ref.tenant, event.source) in state.disbelieved:
+        return state
+    key, said = (ref.tenant, normalize(ref.text)), (event.source, event.correction)
+    return replace(state, corrections=state.corrections.set(key, said))
+
+
+def _judged(state: State, event: RejectJudged) -> State:
+    """Remember whose word counts for nothing; what they said before counts for as much."""
+    key = (event.tenant, event.source)
+    if event.source not in state.trusted or event.is_believed != (key in state.disbelieved):
+        return state
+    changed = (
+        state.disbelieved.delete(key) if event.is_believed else state.disbelieved.set(key, None)
+    )
+    return replace(state, disbelieved=changed)
 
 
 def _expected(state: State, tenant: str, text: str, answer: JsonValue) -> tuple[JsonValue, Target]:
     known = state.corrections.get((tenant, normalize(text))) if state.corrections else None
-    return (answer, "teacher") if known is None else (known, "truth")
+    if known is None or (tenant, known[0]) in state.disbelieved:
+        return answer, "teacher"
+    return known[1], "truth"
 
 
 def _shadow_comparisons(state: State, event: CompletionGiven) -> Sequence[Event]:
@@ -153,6 +181,8 @@ def _promotion(state: State, event: ComparisonMade) -> tuple[State, Sequence[Eve
     entry = state.registry.entry(event.scope, event.family, event.version)
     if entry is None or entry.stage not in ("shadow", "canary") or entry.since != event.since:
         return state, ()
+    if entry.suspended:
+        return state, ()
     tally = state.evidence.tally(event.digest, event.since)
     policy = steered(state.policies.of(entry.scope), state.steerings.get(entry.scope, Steering()))
     if shortfall(tally, claim_of(entry), policy) is not None:
@@ -185,7 +215,7 @@ def auditor(
     return Decider(
         name="auditor",
         folds=(),
-        reads=("completions", "versions", "evidence", "feedback"),
+        reads=("completions", "versions", "evidence", "feedback", "learning"),
         writes=("evidence", "proposals", "learning", "fallbacks"),
         initial=State(policies, trusted, trust=trust),
         decide=decide,

@@ -63,6 +63,7 @@ def claim_of(entry: Entry) -> Claim:
         entry.returns,
         description_bits(artifact),
         entry.stage == "canary",
+        entry.recheck,
     )
 
 

@@ -5,6 +5,7 @@ TeacherReplied ─▶ κ ─▶ right on what it reads? ─▶ VersionProposed |
 VersionChanged (new in shadow) ─▶ ComparisonMade for every pair it reads and was not taught
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -22,6 +23,7 @@ from artifacts.comparators import same
 from artifacts.compiler import Given, answer_of, answer_of_tokens, answers_all, compile_recipe
 from artifacts.evidence import agreements_needed
 from artifacts.grammar.lexer import Tokens, lex
+from artifacts.learning.ages import age_began
 from artifacts.learning.clusters import (
     Cluster,
     Clusters,
@@ -43,6 +45,7 @@ from streams.events import (
     AuditAnswered,
     Change,
     CompletionGiven,
+    DriftFound,
     Event,
     Pair,
     ProposalRefused,
@@ -99,6 +102,8 @@ def decide(state: State, event: Event) -> tuple[State, Sequence[Event]]:
             return _replied(state, event)
         case ProposalRefused():
             return _refused(state, event), ()
+        case DriftFound():  # what was learned of another world is neither evidence nor a lesson
+            return replace(state, clusters=state.clusters.set(event.scope, Clusters())), ()
         case _:
             return state, ()
 
@@ -178,12 +183,18 @@ def _replied(state: State, event: TeacherReplied) -> tuple[State, Sequence[Event
             problems.extend(map(str, artifact))
             continue
         known = comparable(clusters, cluster, artifact.required)
+        read = [m for m in known if answer_of(artifact, m.text) is not None]
         wrong = disagreeing(artifact, known)
-        matched = sum(answer_of(artifact, m.text) is not None for m in known)
-        if len(wrong) > matched * most:
-            problems.append(f"wrong on {len(wrong)} of {matched} pairs that it reads")
-            continue
-        return _proposed(state, event, cluster, artifact, wrong)
+        old: Sequence[Member] = ()
+        if len(wrong) > len(read) * most:
+            mistaken = {m.utterance_id for m in wrong}
+            agreed = [m.utterance_id not in mistaken for m in read]
+            began = age_began(agreed, most, 2 * state.policies.of(event.scope).min_pairs)
+            if began is None:
+                problems.append(f"wrong on {len(wrong)} of {len(read)} pairs that it reads")
+                continue
+            old, wrong = read[:began], disagreeing(artifact, read[began:])
+        return _proposed(state, event, cluster, artifact, wrong, old)
     refused = RecipeRefused(
         question_id=event.question_id,
         scope=event.scope,
@@ -209,23 +220,25 @@ def _proposed(
     cluster: Cluster,
     artifact: Artifact,
     wrong: Sequence[Member],
+    old: Sequence[Member],
 ) -> tuple[State, Sequence[Event]]:
+    """Propose a recipe that is wrong on few pairs; those of an older age do not count."""
     scope = event.scope
     family, version = _place(state, scope, cluster.id, artifact)
-    excluded = frozenset(event.taught) | {m.utterance_id for m in wrong}
+    excluded = frozenset(event.taught) | {m.utterance_id for m in (*wrong, *old)}
     others = answers_beside(artifact, cluster.members)
     taught = state.taught.set(artifact.digest, Taught(cluster.id, excluded, frozenset(others)))
     policy = state.policies.of(scope)
     versions = state.registry.versions(scope, family)
-    old = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
-    if old is not None:
-        if old.stage != "retired" or old.returns >= policy.max_returns:
+    known = next((entry for entry in versions if entry.artifact.digest == artifact.digest), None)
+    if known is not None:
+        if known.stage != "retired" or known.returns >= policy.max_returns:
             return state, ()
         back = VersionProposed(
             scope=scope,
             actor="distiller",
             reason=f"learned again from {cluster.whole.count} pairs",
-            changes=(change_of(old, "shadow"),),
+            changes=(change_of(known, "shadow"),),
             previous=state.registry.ordinal,
         )
         return replace(state, taught=taught), (back,)
@@ -238,6 +251,7 @@ def _proposed(
         artifacts=(dict(artifact.document),),
         price_bits=policy.search_price(event.tried)
         + len(wrong) * policy.outlier_bits
+        + math.log2(len(old) + 1)
         + returns * policy.return_surcharge,
         baseline=answers_known(baseline(others.values(), artifact.comparator)),
         previous=state.registry.ordinal,

@@ -2,7 +2,7 @@
 
 MatchAbstained ─▶ CompletionGiven | CompletionRefused        (terminal)
 AuditAsked     ─▶ drawn? ─▶ AuditAnswered | nothing
-RecallAsked    ─▶ RecallAnswered | nothing
+RecallAsked    ─▶ RecallAnswered | RecallRefused
 ProbeAsked     ─▶ ProbeAnswered | ProbeRefused
 
 The draw of an audit is made here, after the answer was decided, so that nothing that decides can
@@ -36,6 +36,7 @@ from streams.events import (
     ProbeRefused,
     RecallAnswered,
     RecallAsked,
+    RecallRefused,
 )
 
 Draw = Callable[[AuditAsked], bool]
@@ -194,7 +195,19 @@ class _Asking:
     async def recall(self, event: RecallAsked) -> Sequence[Event]:
         fields = await self.asked(event)
         if isinstance(fields, Refused):
-            return ()
+            return (
+                RecallRefused(
+                    utterance_id=event.utterance_id,
+                    tenant=event.tenant,
+                    text=event.text,
+                    teacher=self.teacher.name,
+                    reason=sanitize(fields.reason)[:REASON_LIMIT],
+                    family=event.family,
+                    version=event.version,
+                    digest=event.digest,
+                    answer_ref=event.answer_ref,
+                ),
+            )
         return (
             RecallAnswered(
                 **fields,

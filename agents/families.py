@@ -48,6 +48,7 @@ def family_row(entry: Entry, evidence: Evidence, policies: Policies) -> dict[str
         "description_bits": description_bits(entry.artifact),
         "missing": shortfall(tally, claim_of(entry), policies.of(entry.scope)),
         "returns": entry.returns,
+        "suspended": entry.suspended,
         "bounds": bounds,
         "cost_bound": entry.artifact.document["cost"],
         "slotless": entry.artifact.is_slotless,

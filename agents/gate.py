@@ -21,11 +21,12 @@ from artifacts.evidence import Evidence, shortfall
 from artifacts.grammar.lexer import Tokens
 from artifacts.policy import EVERY_TENANT, Policies, Policy
 from artifacts.registry import SHARED, Entry, Registry, changed
-from artifacts.stages import STAGES, may_follow
+from artifacts.stages import STAGES, may_follow, may_suspend
 from artifacts.steering import Steering, steered
 from streams.events import CheckMade, VersionProposed
 
-LEARNERS = frozenset({"distiller", "refiner"})
+REFINER = "refiner"
+LEARNERS = frozenset({"distiller", REFINER})
 """Actors that learn from one tenant: they may take a shared version out, never put one in."""
 
 WAITS = "waits for approval"
@@ -87,7 +88,16 @@ class Proposal:
         """Yield the versions that would come into service, or from a share of it into all."""
         for change in self.event.changes:
             entry = self.entry(change.family, change.version)
-            if entry and STAGES[change.stage].serves and may_follow(entry.stage, change.stage):
+            if entry is None or entry.suspended == change.stage:
+                continue
+            if STAGES[change.stage].serves and may_follow(entry.stage, change.stage):
+                yield entry
+
+    def returning(self) -> Iterator[Entry]:
+        """Yield the suspended versions that would be back where they were, let in before."""
+        for change in self.event.changes:
+            entry = self.entry(change.family, change.version)
+            if entry and entry.suspended == change.stage:
                 yield entry
 
 
@@ -117,10 +127,15 @@ def _scope(proposal: Proposal) -> str | None:
 
 
 def _previous(proposal: Proposal) -> str | None:
-    """A proposer must have seen the family's last change; leaving service needs no such leave."""
+    """A proposer must have seen the family's last change.
+
+    Leaving service needs no such leave, nor does the end of a suspension.
+    """
     for change in proposal.event.changes:
         known = proposal.entry(change.family, change.version)
         if known and STAGES[known.stage].compared and not STAGES[change.stage].serves:
+            continue
+        if known and known.suspended == change.stage:
             continue
         for entry in proposal.known.registry.versions(proposal.event.scope, change.family):
             if entry.ordinal > proposal.event.previous:
@@ -142,6 +157,8 @@ def _stages(proposal: Proposal) -> str | None:
         before = entry.stage if entry else None
         if not may_follow(before, change.stage):
             return f"{change.family}@{change.version}: {change.stage} may not follow {before}"
+        if change.suspended and not may_suspend(before, change.stage):
+            return f"{change.family}@{change.version}: only what serves is suspended"
         if change.share is not None and change.stage != "canary":
             return f"{change.family}@{change.version}: {change.stage} has no share"
         if entry is None:
@@ -195,10 +212,24 @@ def _regressions(proposal: Proposal) -> str | None:
     return None
 
 
+def _suspended(proposal: Proposal) -> str | None:
+    """Who looks into rejects ends a suspension, or a person; evidence alone does not."""
+    if proposal.event.actor in (REFINER, PERSON):
+        return None
+    for change in proposal.event.changes:
+        entry = proposal.entry(change.family, change.version)
+        if entry and entry.suspended and STAGES[change.stage].serves:
+            return f"{entry.family}@{entry.version}: a reject of its answer is being looked into"
+    return None
+
+
 def _evidence(proposal: Proposal) -> str | None:
+    """What enters shows what the policy asks for now; what was let in before, what it did then."""
     known = proposal.known
-    policy = steered(proposal.policy, known.steerings.get(proposal.event.scope, Steering()))
-    for entry in proposal.entering():
+    now = steered(proposal.policy, known.steerings.get(proposal.event.scope, Steering()))
+    asked = [(entry, now) for entry in proposal.entering()]
+    asked += [(entry, proposal.policy) for entry in proposal.returning()]
+    for entry, policy in asked:
         tally = known.evidence.tally(entry.artifact.digest, entry.since)
         missing = shortfall(tally, claim_of(entry), policy)
         if missing is not None:
@@ -284,6 +315,7 @@ CHECKS: Mapping[str, Check] = MappingProxyType(
         "examples": _examples,
         "counterexamples": _counterexamples,
         "regressions": _regressions,
+        "suspended": _suspended,
         "evidence": _evidence,
         APPROVAL: _approval,
         "lost-hits": _lost_hits,

@@ -16,6 +16,8 @@ from agents.logs import Row, read_object
 from artifacts.comparators import public_form, same
 from streams.codec import sanitize_json
 
+FEEDBACK_SOURCE = "simulation"
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -58,7 +60,9 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A trusted source rejects the answer, without a correction."""
+    """A source rejects the answer, without a correction; that of the protocol is trusted."""
+
+    source: str = FEEDBACK_SOURCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 matches:     AnswerGiven                                   ─▶ a call avoided
 fallbacks:   MatchAbstained                                ─▶ an utterance that no family answered
 completions: CompletionGiven | CompletionRefused           ─▶ a call; a skeleton that fell back
-             AuditAnswered | AuditRefused | RecallAnswered ─▶ a call spent on an answer
+             AuditAnswered, RecallAnswered, or refused     ─▶ a call spent on an answer
              ProbeAnswered | ProbeRefused                  ─▶ a call spent on evidence
 learning:    TeacherAsked, TeacherReplied                  ─▶ a search, or a call for a recipe
 versions:    VersionChanged                                ─▶ which family it led to; how many serve
@@ -53,6 +53,7 @@ from streams.events import (
     ProbeAnswered,
     ProbeRefused,
     RecallAnswered,
+    RecallRefused,
     TeacherAsked,
     TeacherReplied,
     VersionChanged,
@@ -86,6 +87,7 @@ _DECODED = frozenset(
         ProbeAnswered,
         ProbeRefused,
         RecallAnswered,
+        RecallRefused,
         TeacherAsked,
         TeacherReplied,
         VersionChanged,
@@ -164,7 +166,7 @@ class Ledger:
                 self._fell_back(record.key or f"{event.tenant}|{skeleton(event.text)}")
             case AuditAnswered() | AuditRefused():
                 self._spend(event, self.audits, audits=1)
-            case RecallAnswered():
+            case RecallAnswered() | RecallRefused():
                 self._spend(event, self.recalls, recalls=1)
             case ProbeAnswered() | ProbeRefused():
                 self._probe(event)
@@ -201,7 +203,7 @@ class Ledger:
 
     def _spend(
         self,
-        event: AuditAnswered | AuditRefused | RecallAnswered,
+        event: AuditAnswered | AuditRefused | RecallAnswered | RecallRefused,
         total: Purse,
         audits: int = 0,
         recalls: int = 0,
@@ -213,7 +215,7 @@ class Ledger:
         )
         account.settle()
         avoided = self.recent.get((event.tenant, event.utterance_id))
-        if isinstance(event, AuditRefused):
+        if isinstance(event, AuditRefused | RecallRefused):
             account.upkeep.refuse()
             total.refuse()
             account.tokens_avoided -= avoided or estimated_tokens(len(event.text))

@@ -195,6 +195,7 @@ _CALLS = MappingProxyType(
         b"RecallAnswered": "recalled",
         b"ProbeAnswered": "probed",
         b"ProbeRefused": "refused",
+        b"RecallRefused": "refused",
     }
 )
 _REASONS = frozenset(get_args(AbstainReason))

@@ -114,7 +114,9 @@ def folded(registry: Registry, event: VersionChanged, trust: Trust) -> Registry:
     return taken(registry, event, trust, "")[0]
 
 
-def change_of(entry: Entry, stage: StageName, share: float | None = None) -> Change:
+def change_of(
+    entry: Entry, stage: StageName, share: float | None = None, *, recheck: bool = False
+) -> Change:
     """Return the line of a change set that puts a version into a stage; a canary with its share."""
     return Change(
         family=entry.family,
@@ -122,6 +124,7 @@ def change_of(entry: Entry, stage: StageName, share: float | None = None) -> Cha
         digest=entry.artifact.digest,
         stage=stage,
         share=share,
+        recheck=recheck,
     )
 
 
@@ -142,6 +145,11 @@ def answers_known(baseline: Baseline | None) -> AnswersKnown | None:
         answers=baseline.answers,
         commonest=tuple(AnswerCounted(answer=key, texts=n) for key, n in baseline.counts),
     )
+
+
+def suspension_of(entry: Entry) -> Change:
+    """Return the line that takes a serving version out while a reject of it is looked into."""
+    return change_of(entry, "shadow").model_copy(update={"suspended": True})
 
 
 def revision_of(registry: Registry) -> Revision:

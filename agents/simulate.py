@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from pydantic import JsonValue
 
-from agents.judge import Audited, Decision, Judge, Rejected, Revealed
+from agents.judge import FEEDBACK_SOURCE, Audited, Decision, Judge, Rejected, Revealed
 from agents.node import Decider, Node
 from agents.pipeline import pipeline
 from agents.runner import Decoder, Running, drain, start, step
@@ -32,7 +32,6 @@ from streams.events import (
 )
 from streams.transports.embedded import EmbeddedLog
 
-FEEDBACK_SOURCE = "simulation"
 TENANT = "default"
 
 
@@ -72,7 +71,10 @@ class _Bench:
         return estimated(question.text, self.judge.recall(rejected))
 
     def drawn(self, asked: AuditAsked) -> bool:
-        """Return whether the judge has drawn this audit."""
+        """Return whether the judge has drawn this audit; one for a reject is the row's recall."""
+        if asked.cause == "rejected":
+            rejected = self.rejected
+            return rejected is not None and asked.utterance_id == str(rejected.index)
         return asked.utterance_id in self.revealed
 
 
@@ -178,9 +180,9 @@ class Simulation:
         match verdict:
             case Revealed(answer) | Audited(answer):
                 self.bench.revealed[utterance_id] = answer
-            case Rejected():
+            case Rejected(source):
                 self.bench.rejected = decision
-                await self._reject(decided)
+                await self._reject(decided, source)
         await drain(self.running, _nothing)
         if isinstance(verdict, Rejected) and not self.bench.recalled:
             self.judge.no_recall(decision)
@@ -224,11 +226,9 @@ class Simulation:
                     abstained.reason, 0.0,
                 )  # fmt: skip
 
-    async def _reject(self, decided: Sequence[Event]) -> None:
+    async def _reject(self, decided: Sequence[Event], source: str) -> None:
         given = next(e for e in decided if isinstance(e, AnswerGiven))
-        feedback = FeedbackGiven(
-            answer_ref=given.answer_ref, verdict="reject", source=FEEDBACK_SOURCE
-        )
+        feedback = FeedbackGiven(answer_ref=given.answer_ref, verdict="reject", source=source)
         await self.transport.publish([encode(feedback, timestamp=self.clock.now)])
 
 

@@ -30,6 +30,7 @@ from streams.events import (
     CompletionGiven,
     CompletionRefused,
     RecallAnswered,
+    RecallRefused,
     Window,
 )
 from streams.signing import Trust
@@ -44,7 +45,8 @@ TEACHING = ("completions", "feedback", "evidence")
 _LEAST_ANSWERS = 20
 """Of a skeleton, before halves of them are compared."""
 
-Reply = CompletionGiven | CompletionRefused | AuditAnswered | AuditRefused | RecallAnswered
+Refusal = CompletionRefused | AuditRefused | RecallRefused
+Reply = CompletionGiven | AuditAnswered | RecallAnswered | Refusal
 Row = Mapping[str, str | float | None]
 Since = tuple[str, int]
 """Digest of a family version, and the ordinal at which it last entered shadow."""
@@ -146,6 +148,7 @@ _EVENTS = {
     AuditAnswered: "audit",
     AuditRefused: "audit",
     RecallAnswered: "recall",
+    RecallRefused: "recall",
 }
 
 
@@ -160,7 +163,7 @@ def _completions(replies: Sequence[Reply]) -> Iterator[Row]:
             "teacher": reply.teacher,
             "is_refused": 1,
         }
-        if not isinstance(reply, CompletionRefused | AuditRefused):
+        if not isinstance(reply, Refusal):
             text = normalize(reply.text)
             row |= {
                 "answer_type": answer_type(reply.answer),
@@ -182,7 +185,7 @@ def _differs(before: JsonValue, answer: JsonValue) -> float | None:
 def _skeletons(replies: Sequence[Reply]) -> Iterator[Row]:
     types: dict[str, list[str]] = defaultdict(list)
     for reply in replies:
-        if isinstance(reply, CompletionRefused | AuditRefused) or reply.answer is None:
+        if isinstance(reply, Refusal) or reply.answer is None:
             continue
         types[skeleton(reply.text)].append(answer_type(reply.answer))
     for form, seen in types.items():

@@ -62,6 +62,7 @@ def _row(entry: Entry, evidence: Evidence, policy: Policy, last: Refusal) -> dic
         "digest": entry.artifact.digest,
         "since": entry.since,
         "returns": entry.returns,
+        "suspended": entry.suspended,
         "disagreements": tally.disagreements,
         "needs": [asdict(need) for need in needs(tally, claim, policy)],
         "missing": missing,

@@ -33,7 +33,7 @@ NOTHING: Final = Sampled()
 """No sample."""
 
 STRATA: Final = ("audit", "shadow", "phi", "replay")
-"""The strata of certificates in the order in which they are shown; `rejected` is none."""
+"""The strata of certificates, in the order shown; `rejected` and `inherited` are none."""
 
 WHERE = {
     "audit": "on live traffic",

@@ -18,7 +18,11 @@ from artifacts.policy import Policy
 
 _BETS = (0.05, 0.15, 0.3, 0.45, 0.6, 0.7, 0.8, 0.88, 0.94)
 _ZERO_ERROR_SHARE = 0.5
+INHERITED = "inherited"
+"""The stratum of what an earlier version was compared on: it counts for bits, and is no sample."""
 _MAX_VALUES = 16
+REJECTED = "rejected"
+"""The stratum of answers that were compared because somebody rejected them."""
 _MAX_BINDINGS = 256
 
 
@@ -120,7 +124,8 @@ def fold(evidence: Evidence, atom: Comparison) -> Evidence:
     """Add one atom. Adding it twice changes nothing, and the order of atoms does not matter.
 
     That holds for late and for contradictory ones, too (see `_joined`); only which bindings and
-    values count beyond the most that a tally holds depends on the order.
+    values count beyond the most that a tally holds depends on the order. That a rejected answer was
+    right after all speaks for nobody: rejects are no samples.
     """
     atoms = evidence.atoms.get(atom.digest, _NO_ATOMS)
     name = f"{atom.sample_id}|{atom.target}|{atom.stratum}"
@@ -151,6 +156,8 @@ def _sampled(
     sampled: Map[tuple[str, str, str], Sampled], digest: str, before: Counted | None, after: Counted
 ) -> Map[tuple[str, str, str], Sampled]:
     """Return the samples with one that is new, or has turned out otherwise."""
+    if after.stratum == INHERITED:
+        return sampled
     key = (digest, after.target, after.stratum)
     known = sampled.get(key, Sampled())
     errors = known.errors + (not after.agreed) - (before is not None and not before.agreed)
@@ -189,6 +196,8 @@ def _set(
 def _added(tally: Tally, counted: Counted) -> Tally:
     if not counted.agreed:
         return replace(tally, disagreements=tally.disagreements + 1)
+    if counted.stratum == REJECTED:
+        return tally
     tally = replace(
         tally,
         canary=tally.canary + counted.is_canary,
@@ -226,7 +235,8 @@ def _with_values(distinct: Map[str, frozenset[str]], binding: Binding) -> Map[st
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What a version must show: its slots (open ones apart), the price of its search and the
-    length of its description in bits, its returns; a canary more.
+    length of its description in bits, its returns; a canary more; or no more than that it is still
+    right (`recheck`).
     """
 
     slots: tuple[str, ...]
@@ -235,6 +245,7 @@ class Claim:
     returns: int
     description: float = 0.0
     is_canary: bool = False
+    recheck: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +300,8 @@ def needs(tally: Tally, claim: Claim, policy: Policy) -> tuple[Need, ...]:
     """Return everything that a version must show before it may serve, shown already or not; a
     canary, before it is live.
     """
+    if claim.recheck and not policy.certified_only:
+        return (Need("agreements", tally.agreements, policy.recheck_agreements),)
     agreements = policy.min_agreements if claim.slots else policy.min_repeats
     parts = (
         ("margin", policy.required_bits),

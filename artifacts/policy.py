@@ -158,6 +158,60 @@ class Policy:
         1_000,
         "Returns to shadow after which a version is retired.",
     )
+    reject_audit_rate: float = _threshold(
+        0.02,
+        "share",
+        0.0,
+        1.0,
+        "Of the answers served so many may be asked about again because a source that is not "
+        "trusted, or not believed any more, rejects them; no source may use up another's part.",
+    )
+    reject_audits_ahead: int = _threshold(
+        10,
+        "answers",
+        0,
+        10_000,
+        "Of these, so many may be asked about before answers have earned them.",
+    )
+    drift_alpha: float = _threshold(
+        0.001,
+        "share of audits",
+        0.0,
+        0.1,
+        "While seasoned versions err no more often than drift_p0, the mean time to a false alarm "
+        "of drift is at least one over it; 0: no alarms.",
+    )
+    drift_p0: float = _threshold(
+        0.05,
+        "share",
+        0.001,
+        0.25,
+        "Of the audits of seasoned versions so many may fail where nothing has changed: their own "
+        "rare faults, and a teacher's.",
+    )
+    drift_p1: float = _threshold(
+        0.5,
+        "share",
+        0.3,
+        0.95,
+        "Drift that makes so many of them fail is found soonest.",
+    )
+    drift_seasoned: int = _threshold(
+        3,
+        "agreements",
+        0,
+        10_000,
+        "Since it last entered shadow, before a version's audits count for drift: that a younger "
+        "one is wrong says that it was learned wrongly.",
+    )
+    recheck_agreements: int = _threshold(
+        3,
+        "agreements",
+        1,
+        10_000,
+        "Without a disagreement, before a version that drift put into shadow serves again: it has "
+        "shown what it is worth, and only whether that is still so is open.",
+    )
     max_families: int = _threshold(
         20_000,
         "versions",

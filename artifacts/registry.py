@@ -23,7 +23,7 @@ from artifacts.grammar.rows import Way, Ways, read_by
 from artifacts.grammar.shapes import Seen
 from artifacts.problems import Problem
 from artifacts.program.evaluate import Computed
-from artifacts.stages import STAGES, StageName, may_follow
+from artifacts.stages import STAGES, StageName, may_follow, may_suspend
 from artifacts.values import digest
 
 SHARED = "shared"
@@ -43,6 +43,10 @@ class StageChange(Protocol):
     def stage(self) -> StageName: ...
     @property
     def share(self) -> float | None: ...
+    @property
+    def suspended(self) -> bool: ...
+    @property
+    def recheck(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +56,10 @@ class Entry:
     `since` is the ordinal of the change set that last put it into shadow: only evidence gathered
     since then counts. `returns` counts how often it came back there; `price` is in bits.
     `baseline` was fixed when the version was proposed. A canary answers a `share` of the
-    utterances, or all where that is None; see `is_within`.
+    utterances, or all where that is None; see `is_within`. While a reject of its answer is looked
+    into a version is in shadow, `suspended` from the stage to which it comes back, with its share,
+    if the reject is refuted; that is neither an entry into shadow nor a return. `recheck` says that
+    it served until it was put into shadow without blame: a few agreements bring it back.
     """
 
     scope: str
@@ -66,6 +73,8 @@ class Entry:
     price: float
     baseline: Baseline | None = None
     share: float | None = None
+    suspended: StageName | None = None
+    recheck: bool = False
 
     @property
     def key(self) -> tuple[str, int]:
@@ -298,9 +307,17 @@ def _decided(found: Sequence[Found]) -> Lookup:
 
 
 def chained(before: str, ordinal: int, scope: str, changes: Sequence[StageChange]) -> str:
-    """Return the digest of a registry after one more change set; a share where there is one."""
+    """Return the digest of a registry after one more change set: of all that decides an answer.
+
+    A share and a recheck are part of it, where they are; what a suspended version may still count
+    on is not.
+    """
     lines = [
-        [c.family, c.version, c.digest, c.stage, *([] if c.share is None else [c.share])]
+        [
+            *(c.family, c.version, c.digest, c.stage),
+            *([] if c.share is None else [c.share]),
+            *(["recheck"] if c.recheck else []),
+        ]
         for c in changes
     ]
     return digest([before, ordinal, scope, lines])
@@ -363,7 +380,10 @@ def _entry(
     price: float,
     baseline: Baseline | None,
 ) -> Entry:
-    enters_shadow = change.stage == "shadow" or before is None
+    enters_shadow = (change.stage == "shadow" and not change.suspended) or before is None
+    has_served = before is not None and (
+        STAGES[before.stage].serves or before.suspended is not None or before.recheck
+    )
     return Entry(
         scope,
         change.family,
@@ -372,10 +392,12 @@ def _entry(
         artifact,
         ordinal,
         since=ordinal if enters_shadow or before is None else before.since,
-        returns=(before.returns + enters_shadow) if before else 0,
+        returns=before.returns + (enters_shadow and not change.recheck) if before else 0,
         price=before.price if before else price,
         baseline=before.baseline if before else baseline,
-        share=change.share,
+        share=before.share if before and change.suspended else change.share,
+        suspended=before.stage if before and change.suspended else None,
+        recheck=change.recheck and enters_shadow and has_served,
     )
 
 
@@ -387,4 +409,6 @@ def _misfit(before: Entry | None, change: StageChange) -> str | None:
         return f"stage {change.stage} may not follow {stage}"
     if change.share is not None and (change.stage != "canary" or not 0 < change.share <= 1):
         return f"stage {change.stage} has no share {change.share}"
+    if change.suspended and not may_suspend(stage, change.stage):
+        return f"only what serves is suspended, into shadow; not from {stage} to {change.stage}"
     return None

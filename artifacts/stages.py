@@ -26,7 +26,8 @@ _TABLE = (
         True,
         frozenset({None, "shadow", "canary", "live", "retired"}),
         "Answers are computed and compared, never served. Entered by a proposal, by quarantine, "
-        "by rollback, and anew after a disagreement: its evidence then starts again.",
+        "by rollback, and anew after a disagreement: its evidence then starts again. What serves "
+        "is suspended here while a reject is looked into, and keeps its evidence.",
     ),
     Stage("canary", True, True, frozenset({"shadow"}), "Serves a share of its utterances."),
     Stage("live", True, True, frozenset({"shadow", "canary"}), "Serves."),
@@ -48,3 +49,12 @@ def may_follow(before: StageName | None, after: StageName) -> bool:
     (False, True)
     """
     return before in STAGES[after].follows
+
+
+def may_suspend(before: StageName | None, after: StageName) -> bool:
+    """Return whether a version may be suspended from `before` into `after`: serving, into shadow.
+
+    >>> may_suspend("live", "shadow"), may_suspend("shadow", "shadow")
+    (True, False)
+    """
+    return before is not None and STAGES[before].serves and after == "shadow"

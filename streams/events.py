@@ -20,7 +20,10 @@ AbstainReason = Literal[
     "context",
     "shadow_only",
 ]
-Stratum = Literal["replay", "phi", "shadow", "audit", "rejected"]
+Stratum = Literal["replay", "phi", "shadow", "audit", "rejected", "inherited"]
+"""Which distribution a sample is of. Two are of none: `rejected`, of answers that somebody
+rejected, and `inherited`, of what an earlier version with the same program was compared on.
+"""
 Target = Literal["teacher", "truth", "judged"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -96,6 +99,10 @@ class Change(Part):
     """One line of a change set: this family version has this stage from now on.
 
     `share` is that of its utterances which a canary answers; all of them where it is None.
+    `suspended`: it serves, and is in shadow only until a reject of its answer is looked into; what
+    it has shown still counts when it comes back. Readers that do not know the field let it gather
+    its evidence anew. `recheck` puts it into shadow without blame: no return is counted, its
+    evidence begins anew, and where it served a few agreements bring it back.
     """
 
     family: str
@@ -103,6 +110,8 @@ class Change(Part):
     digest: str
     stage: Stage
     share: Share | None = None
+    suspended: bool = False
+    recheck: bool = False
 
 
 class Pair(Part):
@@ -327,6 +336,20 @@ class ProbeRefused(Event):
     digest: str | None = None
 
 
+class RecallRefused(Event):
+    """The teacher gave no answer to a rejected utterance; not terminal."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    teacher: str
+    reason: str
+    family: str
+    version: int
+    digest: str
+    answer_ref: str
+
+
 # --- feedback -------------------------------------------------------------------------------------
 
 
@@ -450,6 +473,20 @@ class ProposalRefused(Event):
     checks: tuple[CheckMade, ...]
 
 
+class DriftFound(Event):
+    """Seasoned versions of a scope turned out wrong too often: what they answer has changed.
+
+    The statistic that raised the alarm, the audits and errors of the run that did, and how many
+    versions go back to shadow until they are confirmed.
+    """
+
+    scope: str
+    statistic: float
+    samples: int = Field(ge=1)
+    errors: int = Field(ge=1)
+    families: int = Field(ge=0)
+
+
 class Window(Part):
     """Which records were looked at: the time of the oldest and of the newest, 0 where none was."""
 
@@ -472,6 +509,25 @@ class ExpectationChecked(Event):
     reason: str
     rows: int = Field(ge=0)
     window: Window
+
+
+class RejectJudged(Event):
+    """What became of a source's reject of one answer, and whether it is believed from now on.
+
+    `confirmed` and `refuted` are what the teacher said; `unjudged`: it was not asked, or did not
+    say, for the reason given. `sample_id` is the utterance's; `is_believed` is false for sources
+    that the settings do not trust.
+    """
+
+    tenant: str
+    source: str
+    scope: str
+    family: str
+    version: int
+    sample_id: str
+    outcome: Literal["confirmed", "refuted", "unjudged"]
+    is_believed: bool
+    reason: str = ""
 
 
 # --- proposals and versions -----------------------------------------------------------------------

@@ -145,10 +145,11 @@ def seen(clusters: Clusters, new: Member) -> Clusters:
 def comparable(
     clusters: Clusters, cluster: Cluster, required: frozenset[str]
 ) -> tuple[Member, ...]:
-    """Return the pairs, of any answer, that a grammar with these literals may read."""
-    pairs = {m.utterance_id: m for m in clusters.recent.get(len(cluster.common), ())}
-    pairs |= {m.utterance_id: m for m in cluster.members}
-    return tuple(m for m in pairs.values() if all(key in m.normalized for key in required))
+    """Return the pairs, of any answer, that these literals let a grammar read; oldest first."""
+    recent = {m.utterance_id: m for m in clusters.recent.get(len(cluster.common), ())}
+    older = (m for m in cluster.members if m.utterance_id not in recent)
+    pairs = (*older, *recent.values())
+    return tuple(m for m in pairs if all(key in m.normalized for key in required))
 
 
 def add(clusters: Clusters, new: Member, scope: str) -> tuple[Clusters, Cluster]:

@@ -52,10 +52,10 @@ PROBLEMS: list[tuple[str, Callable[[], Sequence[Node]], list[str]]] = [
      ["nobody writes 'completions'", "nobody reads 'fallbacks'"]),
     (
         "nobody-reads",
-        lambda: [replace(n, reads=("proposals", "evidence")) if n.name == "registrar" else n
+        lambda: [replace(n, reads=("matches", "evidence")) if n.name == "registrar" else n
                  for n in NODES if isinstance(n, Decider)] + [n for n in NODES
                  if not isinstance(n, Decider)],
-        ["nobody reads 'matches'"],
+        ["nobody reads 'proposals'"],
     ),
     (
         "two-writers-of-versions",
@@ -65,7 +65,7 @@ PROBLEMS: list[tuple[str, Callable[[], Sequence[Node]], list[str]]] = [
     (
         "no-writer-of-versions",
         lambda: without("registrar"),
-        ["nobody writes 'versions'", "nobody reads 'matches'", "nobody reads 'proposals'",
+        ["nobody writes 'versions'", "nobody reads 'proposals'",
          "versions must have exactly one writer"],
     ),
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from agents import refiner
 from agents.comparisons import compared
 from agents.distiller import induced
 from agents.registries import folded
+from agents.rejects import Rejects
 from artifacts.artifact import Artifact, load_artifact
 from artifacts.compiler import Given, answer_of, answers_all
 from artifacts.policy import DEFAULT, ONE_POLICY
@@ -39,7 +40,7 @@ class World:
     """A refiner with its state; proposals are let through as they come."""
 
     state: refiner.State = field(
-        default_factory=lambda: refiner.State(ONE_POLICY, frozenset({"operator"}))
+        default_factory=lambda: refiner.State(ONE_POLICY, Rejects(frozenset({"operator"})))
     )
 
     @classmethod
@@ -98,9 +99,11 @@ def stages(event: Event) -> list[tuple[str, int, str]]:
 # --- feedback -------------------------------------------------------------------------------------
 
 
-def test_a_trusted_reject_quarantines_and_recalls() -> None:
-    quarantine, recall = World.of(("m", RIGHT, "live")).feedback()
-    assert stages(quarantine) == [("m", 1, "shadow")]
+def test_a_trusted_reject_suspends_and_recalls() -> None:
+    suspension, recall = World.of(("m", RIGHT, "live")).feedback()
+    assert stages(suspension) == [("m", 1, "shadow")]
+    assert isinstance(suspension, VersionProposed)
+    assert suspension.changes[0].suspended
     assert isinstance(recall, RecallAsked)
     assert (recall.utterance_id, recall.text, recall.digest) == (TEXT, TEXT, RIGHT.digest)
 
@@ -136,9 +139,9 @@ def test_the_same_reject_again_does_not_count_as_another_return(correction: str 
     assert isinstance(quarantine, VersionProposed)
     world.through(quarantine)
     for _ in range(4):
-        made = world.feedback(correction=correction)
-        assert kinds(made) == ([] if correction else ["RecallAsked"])
-    assert (world.entry().stage, world.entry().returns) == ("shadow", 1)
+        assert world.feedback(correction=correction) == []
+    returns = 0 if correction is None else 1
+    assert (world.entry().stage, world.entry().returns) == ("shadow", returns)
 
 
 def test_an_untrusted_reject_asks_for_an_audit_alone() -> None:
@@ -186,8 +189,8 @@ def test_a_ref_to_what_this_registry_does_not_hold_is_ignored(
 
 def test_a_reject_of_a_retired_version_does_not_bring_it_back() -> None:
     world = World.of(("m", RIGHT, "retired"))
-    assert world.feedback() == []
-    assert world.feedback(correction="200") == []
+    for correction in (None, "200"):
+        assert kinds(world.feedback(correction=correction)) == ["RejectJudged"]
 
 
 def test_a_reject_of_a_retired_version_falls_on_the_one_that_still_answers_so() -> None:
@@ -231,12 +234,11 @@ def recalled(answer: Any, **more: Any) -> RecallAnswered:
 
 def test_a_recall_that_agrees_is_remembered_as_accepted() -> None:
     world = World.of(("m", RIGHT, "live"))
-    quarantine, _ = world.feedback()
-    assert isinstance(quarantine, VersionProposed)
-    world.through(quarantine)
-    assert world.sent(recalled("180.0")) == []
+    suspension, _ = world.feedback()
+    assert isinstance(suspension, VersionProposed)
+    world.through(suspension)
+    assert kinds(world.sent(recalled("180.0"))) == ["RejectJudged", "VersionProposed"]
     assert [p.text for p in world.state.histories[TENANT, "m"].accepted] == [TEXT]
-    assert world.entry().returns == 1
 
 
 @pytest.mark.parametrize("answer", ["200", None, {"a": 1}])

@@ -90,13 +90,14 @@ def doubted() -> Gate:
     """`m@1` has enough evidence, gathered from replies that are not as expected."""
     gate = shadow()
     gate.with_evidence("m")
-    gate.fold(
-        ExpectationChecked(
-            suite="completions", expectation="null-share", scope=TENANT, passed=False,
-            observed=None, reason="too many", rows=20, window=Window(since=1, until=2),
-        )
-    )  # fmt: skip
+    gate.fold(BAD_DATA)
     return gate
+
+
+BAD_DATA = ExpectationChecked(
+    suite="completions", expectation="null-share", scope=TENANT, passed=False,
+    observed=None, reason="too many", rows=20, window=Window(since=1, until=2),
+)  # fmt: skip
 
 
 def asking() -> Gate:
@@ -173,6 +174,24 @@ def rival_of_a_canary() -> Gate:
     return gate
 
 
+def suspended() -> Gate:
+    gate = live()
+    gate.passed(gate.propose([SUSPENSION]))
+    return gate
+
+
+def badly_taught() -> Gate:
+    gate = suspended()
+    gate.fold(BAD_DATA)
+    return Gate(replace(gate.state, approval=frozenset({TENANT})))
+
+
+def suspended_and_wrong() -> Gate:
+    gate = suspended()
+    gate.fold(atom(gate.entry("m"), 50, agreed=False))
+    return gate
+
+
 def next_version(artifact: Artifact, previous: int = 100, **more: object) -> VersionProposed:
     return proposal([change("m", 2, artifact, "shadow")], [artifact], previous, **more)
 
@@ -189,6 +208,8 @@ class Row:
 
 
 PROMOTION = proposal([change("m", 1, RIGHT, "live")], previous=100)
+SUSPENSION = change("m", 1, RIGHT, "shadow").model_copy(update={"suspended": True})
+RETURN = proposal([change("m", 1, RIGHT, "live")], actor="refiner")
 REFUSED = (
     Row("artifact-is-no-document", "compile", empty,
         proposal([change("m", 1, RIGHT, "shadow")]).model_copy(update={"artifacts": ("x",)}),
@@ -266,6 +287,14 @@ REFUSED = (
         "loses an example of version 1"),
     Row("answers-an-example-otherwise", "regressions", shadow, next_version(minutes(61, (3,))),
         "loses an example of version 1"),
+    Row("suspended-in-shadow", "stages", shadow, proposal([SUSPENSION], previous=100),
+        "only what serves is suspended"),
+    Row("suspended-twice", "stages", suspended, proposal([SUSPENSION], previous=100),
+        "only what serves is suspended"),
+    Row("back-before-the-reject-is-judged", "suspended", suspended,
+        proposal([change("m", 1, RIGHT, "live")], previous=100, actor="auditor"),
+        "a reject of its answer is being looked into"),
+    Row("wrong-while-suspended", "evidence", suspended_and_wrong, RETURN, "1 disagreements"),
     Row("no-evidence", "evidence", shadow, PROMOTION, "0 agreements of 5"),
     Row("a-disagreement", "evidence", disagreed, PROMOTION, "1 disagreements"),
     Row("would-clash", "lost-hits", rival,
@@ -315,6 +344,12 @@ ACCEPTED = (
      proposal([change("m", 1, RIGHT, "retired")], scope=SHARED, actor="refiner", previous=100)),
     ("quarantine-though-stale", live, proposal([change("m", 1, RIGHT, "shadow")], previous=0)),
     ("retirement-though-stale", live, proposal([change("m", 1, RIGHT, "retired")], previous=0)),
+    ("suspension-though-stale", live, proposal([SUSPENSION], previous=0)),
+    ("back-though-stale-unapproved-badly-taught", badly_taught, RETURN),
+    ("quarantine-of-what-is-suspended", suspended,
+     proposal([change("m", 1, RIGHT, "shadow")], previous=0, actor="refiner")),
+    ("a-person-ends-a-suspension", suspended,
+     proposal([change("m", 1, RIGHT, "live")], previous=100, actor=PERSON)),
     ("next-version", shadow, next_version(OTHER)),
     ("mended-example", shadow,
      next_version(minutes(61, (3,)), mended=("2 minutes to seconds", "5 minutes to seconds"))),

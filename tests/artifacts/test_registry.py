@@ -32,6 +32,8 @@ class Change:
     digest: str
     stage: StageName
     share: float | None = None
+    suspended: bool = False
+    recheck: bool = False
 
 
 ON = constant("lamp on", "lamp on", "on")
@@ -294,6 +296,18 @@ MISFITS: dict[str, tuple[int, list[Change], list[Artifact], str]] = {
         [OFF],
         f"digest {OFF.digest[:12]} is not {ON.digest[:12]}",
     ),
+    "a-suspension-into-nothing": (
+        3,
+        [Change("on", 1, ON.digest, "retired", suspended=True)],
+        [],
+        "only what serves is suspended, into shadow; not from live to retired",
+    ),
+    "a-new-version-suspended": (
+        3,
+        [Change("off", 1, OFF.digest, "shadow", suspended=True)],
+        [OFF],
+        "only what serves is suspended, into shadow; not from None to shadow",
+    ),
     "one-bad-line-among-good-ones": (
         3,
         [Change("on", 1, ON.digest, "retired"), Change("off", 1, "0" * 64, "shadow")],
@@ -360,6 +374,29 @@ def test_each_entry_knows_since_when_and_how_often_it_is_in_shadow() -> None:
         (7, 4, 2),
         (8, 8, 3),
     ]
+
+
+@pytest.mark.parametrize("stage", ["canary", "live"])
+def test_a_suspension_keeps_what_was_shown_and_is_no_return(stage: StageName) -> None:
+    registry = filled(("t", "on", ON, stage))
+    told = []
+    for change in (
+        Change("on", 1, ON.digest, "shadow", suspended=True),
+        Change("on", 1, ON.digest, stage),
+        Change("on", 1, ON.digest, "shadow", suspended=True),
+        Change("on", 1, ON.digest, "shadow"),
+    ):
+        registry = following(registry, "t", change)
+        (entry,) = registry.versions("t", "on")
+        told.append((entry.stage, entry.suspended, entry.since, entry.returns, registry.serving))
+    assert told == [
+        ("shadow", stage, 1, 0, 0),
+        (stage, None, 1, 0, 1),
+        ("shadow", stage, 1, 0, 0),
+        ("shadow", None, 6, 1, 0),
+    ]
+    once_more = Change("on", 1, ON.digest, "shadow", suspended=True)
+    assert isinstance(changed(registry, 7, "t", [once_more], []), Problem)
 
 
 # Rows: before; columns: after.

@@ -51,17 +51,29 @@ def slot_changes(
 
     All texts must be read by the grammar.
     """
+    for change in considered_changes(grammar, accepted, inside):
+        if fits(grammar, change, accepted, inside):
+            yield change
+
+
+def considered_changes(
+    grammar: Grammar, accepted: Sequence[str], inside: Sequence[str]
+) -> Iterator[Change]:
+    """Yield every change of one slot that is looked at, whether or not it fits."""
     kept = [found for text in accepted if (found := _readings(grammar, text))]
     wrong = [_readings(grammar, text) for text in inside]
     for slot in dict.fromkeys(slots(core(grammar))):
         spelled = [b[slot.name].spelling for found in kept for b in found if slot.name in b]
         for by, bits in _narrower(slot, spelled, wrong):
-            change = Change(slot, by, CHANGE_BITS + bits)
-            value = changed(grammar, [change])
-            if all(reads_text(value, text) for text in accepted) and not all(
-                reads_text(value, text) for text in inside
-            ):
-                yield change
+            yield Change(slot, by, CHANGE_BITS + bits)
+
+
+def fits(grammar: Grammar, change: Change, accepted: Sequence[str], inside: Sequence[str]) -> bool:
+    """Return whether a change keeps all accepted texts and excludes some of `inside`."""
+    value = changed(grammar, [change])
+    return all(reads_text(value, text) for text in accepted) and not all(
+        reads_text(value, text) for text in inside
+    )
 
 
 def combined(

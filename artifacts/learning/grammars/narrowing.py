@@ -11,13 +11,20 @@ no rejected text has the tokens of an accepted one; they teach nothing and stand
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from artifacts.grammar.lexer import literal_keys, normalize
 from artifacts.grammar.nfa import GrammarTooLarge
 from artifacts.grammar.syntax import Grammar, Literal, Node, Restricted, alternatives
 from artifacts.grammar.textform import print_grammar
-from artifacts.learning.grammars.changes import CHANGE_BITS, changed, combined, slot_changes
+from artifacts.learning.grammars.changes import (
+    CHANGE_BITS,
+    Change,
+    changed,
+    combined,
+    considered_changes,
+    fits,
+)
 from artifacts.learning.grammars.choice import text_bits
 from artifacts.learning.grammars.language import reads_text, share_taken
 from artifacts.learning.grammars.proofs import Proof, checked
@@ -43,6 +50,8 @@ class Narrowing:
     proof: Proof
     is_finite: bool
     """Whether single texts are listed, so that nothing is said of any other."""
+    considered: int = 1
+    """How many narrowings were looked at, this one and those that were dropped included."""
 
 
 def narrowings(
@@ -64,10 +73,14 @@ def narrowings(
         return [whole] if whole else []
     longest = max((len(literal_keys(text)) for text in (*accepted, *inside)), default=0)
     found: list[Narrowing] = []
-    for value, changes, bits, finite in _candidates(grammar, accepted, inside):
-        made = _proven(grammar, value, changes, bits, accepted, rejected, finite, longest)
+    changes = list(considered_changes(grammar, accepted, inside))
+    fitting = [change for change in changes if fits(grammar, change, accepted, inside)]
+    candidates = list(_candidates(grammar, fitting, accepted, inside))
+    considered = len(changes) - len(fitting) + len(candidates)
+    for value, told, bits, finite in candidates:
+        made = _proven(grammar, value, told, bits, accepted, rejected, finite, longest)
         if made is not None and all(made.value != other.value for other in found):
-            found.append(made)
+            found.append(replace(made, considered=considered))
     return sorted(found, key=_rank)
 
 
@@ -100,13 +113,12 @@ _Candidate = tuple[Grammar, tuple[str, ...], float, bool]
 
 
 def _candidates(
-    grammar: Grammar, accepted: Sequence[str], inside: Sequence[str]
+    grammar: Grammar, changes: Sequence[Change], accepted: Sequence[str], inside: Sequence[str]
 ) -> Iterator[_Candidate]:
-    changes = list(slot_changes(grammar, accepted, inside))
     for change in changes:
         yield changed(grammar, [change]), (str(change),), change.bits, False
     open_changes = [change for change in changes if not change.by.values]
-    for usable in (open_changes, changes):
+    for usable in (open_changes, list(changes)):
         value, chosen, rest = combined(grammar, usable, inside)
         if not chosen:
             continue

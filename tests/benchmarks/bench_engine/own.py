@@ -34,6 +34,9 @@ class Change:
     version: int
     digest: str
     stage: StageName
+    share: float | None = None
+    suspended: bool = False
+    recheck: bool = False
 
 
 class _Forgetful(Seen[Any]):

@@ -164,7 +164,7 @@ class Fleet:
 
     def _answer(self, number: int, place: int, candidate: Candidate, policy: Policy) -> None:
         rng = self.rng
-        probability = self.audits.place(candidate.digest)
+        probability = self.audits.place(candidate.digest, {})
         candidate.answers += 1
         self.answered += 1
         is_wrong = rng.random() < candidate.rate + candidate.change(candidate.answers)

@@ -2,8 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -43,8 +42,15 @@ def no_evidence(max_risk: float) -> Rule:
 RULES = {rule.__name__: rule for rule in (steering_rule, policy_alone, no_evidence)}
 
 
-@cache
-def fleets(rule: str, max_risk: float, number: int) -> tuple[Fleet, ...]:
+@dataclass(frozen=True)
+class Served:
+    """What is kept of a fleet."""
+
+    answered: int
+    wrong: int
+
+
+def fleets(rule: str, max_risk: float, number: int) -> list[Served]:
     """Return so many fleets of each sort, each from a seed of its own."""
     made = []
     for change in CHANGES:
@@ -53,12 +59,12 @@ def fleets(rule: str, max_risk: float, number: int) -> tuple[Fleet, ...]:
                 rng = random.Random(f"{change.__name__} {feedback} {index}")
                 fleet = Fleet(rng, RULES[rule](max_risk), change, feedback)
                 fleet.run()
-                made.append(fleet)
-    return tuple(made)
+                made.append(Served(fleet.answered, fleet.wrong))
+    return made
 
 
-def share_above(made: Sequence[Fleet], max_risk: float) -> float:
-    return sum(fleet.risk > max_risk for fleet in made) / len(made)
+def share_above(made: Sequence[Served], max_risk: float) -> float:
+    return sum(fleet.wrong > max_risk * fleet.answered for fleet in made) / len(made)
 
 
 @pytest.mark.slow

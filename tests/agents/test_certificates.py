@@ -84,7 +84,7 @@ def test_the_command_reads_off_the_log_what_the_simulation_reports(tmp_path: Pat
     assert status == 0
     [fleet] = document["fleets"]
     assert fleet["least_probability"] == least_probability(0.2)
-    assert fleet["answered"] == ran.report["answered"] > 100
+    assert fleet["answered"] == ran.report["answered"] > 80
     assert math.isclose(fleet["certified_risk"], ran.report["certified_risk"], abs_tol=1e-5)
     assert sum(version["answered"] for version in document["versions"]) == fleet["answered"]
     status, said, _ = kappa("audit", "--data", tmp_path / "data", "--audit-rate", "0.2")

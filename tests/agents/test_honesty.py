@@ -51,7 +51,7 @@ def test_a_noisy_run_answers_audits_rejects_and_recalls(noisy: Ran) -> None:
     assert sum(line["recalled"] for line in noisy.decisions) > 3
 
 
-@pytest.mark.parametrize("count", [150, 400, 600])
+@pytest.mark.parametrize("count", [250, 400, 600])
 def test_later_rows_change_no_earlier_decision(noisy: Ran, tmp_path: Path, count: int) -> None:
     rows = helpdesk(PREFIX)
     others = [

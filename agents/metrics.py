@@ -75,6 +75,8 @@ TABLE: tuple[Metric, ...] = (
            "Those of them that differed, or that the teacher refused."),
     Metric("kappa_self_noise", "gauge", ("tenant",), "share",
            "Bound on how often the teacher disagrees with itself."),
+    Metric("kappa_drifts_total", "counter", ("node",), "alarms",
+           "Alarms of drift: too many versions were wrong that were right until then."),
     Metric("kappa_stalled", "gauge", ("node",), "0 or 1",
            "Whether records wait and the node has not moved for too long."),
     Metric("kappa_restarts_total", "counter", ("node",), "restarts",
@@ -184,6 +186,7 @@ _BY_NODE = MappingProxyType(
     {
         b"RecordRejected": "kappa_rejected_total",
         b"VersionRefused": "kappa_refused_versions_total",
+        b"DriftFound": "kappa_drifts_total",
     }
 )
 _CALLS = MappingProxyType(

@@ -201,7 +201,7 @@ def test_the_command_says_whose_limit_it_is(
     assert status == 1
     [failed] = [line for line in shown.splitlines() if line.startswith(MARKS[False])]
     assert "mean of is_null at most 0.01, set for acme (31 rows)" in failed
-    assert "mean of is_refused at most 0.25, set for default (31 rows)" in shown
+    assert "mean of is_refused at most 0.25, set for * (31 rows)" in shown
 
 
 @pytest.mark.usefixtures("every_second")

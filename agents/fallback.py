@@ -144,6 +144,18 @@ class _Asking:
             "in_flight": reply.in_flight,
         }
 
+    def refusal(
+        self, event: MatchAbstained | AuditAsked | RecallAsked | ProbeAsked, refused: Refused
+    ) -> dict[str, str]:
+        """Return the fields that all refusals share."""
+        return {
+            "utterance_id": event.utterance_id,
+            "tenant": event.tenant,
+            "text": event.text,
+            "teacher": self.teacher.name,
+            "reason": sanitize(refused.reason)[:REASON_LIMIT],
+        }
+
     async def completion(self, event: MatchAbstained) -> CompletionGiven | CompletionRefused:
         fields = await self.asked(event)
         if not isinstance(fields, Refused):
@@ -154,25 +166,14 @@ class _Asking:
                 return given
             except ValueError as error:
                 fields = Refused(f"the reply cannot be recorded: {error}")
-        return CompletionRefused(
-            utterance_id=event.utterance_id,
-            tenant=event.tenant,
-            session=event.session,
-            text=event.text,
-            teacher=self.teacher.name,
-            reason=sanitize(fields.reason)[:REASON_LIMIT],
-        )
+        return CompletionRefused(**self.refusal(event, fields), session=event.session)
 
     async def audit(self, event: AuditAsked) -> Sequence[Event]:
         fields = await self.asked(event)
         if isinstance(fields, Refused):
             return (
                 AuditRefused(
-                    utterance_id=event.utterance_id,
-                    tenant=event.tenant,
-                    text=event.text,
-                    teacher=self.teacher.name,
-                    reason=sanitize(fields.reason)[:REASON_LIMIT],
+                    **self.refusal(event, fields),
                     family=event.family,
                     version=event.version,
                     digest=event.digest,
@@ -197,11 +198,7 @@ class _Asking:
         if isinstance(fields, Refused):
             return (
                 RecallRefused(
-                    utterance_id=event.utterance_id,
-                    tenant=event.tenant,
-                    text=event.text,
-                    teacher=self.teacher.name,
-                    reason=sanitize(fields.reason)[:REASON_LIMIT],
+                    **self.refusal(event, fields),
                     family=event.family,
                     version=event.version,
                     digest=event.digest,
@@ -227,11 +224,7 @@ class _Asking:
         if not isinstance(fields, Refused):
             return ProbeAnswered(**fields, held_against=event.answer, **about)
         return ProbeRefused(
-            utterance_id=event.utterance_id,
-            tenant=event.tenant,
-            text=event.text,
-            teacher=self.teacher.name,
-            reason=sanitize(fields.reason)[:REASON_LIMIT],
+            **self.refusal(event, fields),
             **about,
         )
 

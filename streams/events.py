@@ -256,6 +256,16 @@ class _Completion(Event):
     hat: Literal[True] = True
 
 
+class _Refusal(Event):
+    """What a teacher did not answer, and why."""
+
+    utterance_id: str
+    tenant: str
+    text: str
+    teacher: str
+    reason: str
+
+
 class CompletionGiven(_Completion):
     """The teacher's answer to an utterance that no family answered; terminal.
 
@@ -288,14 +298,9 @@ class AuditAnswered(_Completion):
     cause: AuditCause = "served"
 
 
-class AuditRefused(Event):
+class AuditRefused(_Refusal):
     """The teacher gave no answer to an audited utterance; not terminal."""
 
-    utterance_id: str
-    tenant: str
-    text: str
-    teacher: str
-    reason: str
     family: str
     version: int
     digest: str
@@ -322,28 +327,18 @@ class ProbeAnswered(_Completion):
     digest: str | None = None
 
 
-class ProbeRefused(Event):
+class ProbeRefused(_Refusal):
     """The teacher gave no answer to a probe, which then is no sample; not terminal."""
 
-    utterance_id: str
-    tenant: str
-    text: str
-    teacher: str
-    reason: str
     cause: ProbeCause
     family: str | None = None
     version: int | None = None
     digest: str | None = None
 
 
-class RecallRefused(Event):
+class RecallRefused(_Refusal):
     """The teacher gave no answer to a rejected utterance; not terminal."""
 
-    utterance_id: str
-    tenant: str
-    text: str
-    teacher: str
-    reason: str
     family: str
     version: int
     digest: str
@@ -369,10 +364,10 @@ class ComparisonMade(Event):
     """One atom of evidence: a family version's answer held against a target on one sample.
 
     Idempotent by (sample_id, digest, target, stratum). `since` is the ordinal at which the version
-    had last entered shadow. `bits` is −log₂ P₀ of the answer under the
-    baseline; `values` are the spellings bound to the slots, so that distinct values can be counted.
-    `stage` is the version's when it was compared. `teacher` gave the expected answer, where the
-    target is the teacher and that is known. Older logs have neither.
+    had last entered shadow. `bits` is −log₂ P₀ of the answer under the baseline; `values` are the
+    spellings bound to the slots, so that distinct values can be counted. `stage` is the version's
+    when it was compared. `teacher` gave the expected answer, where the target is the teacher and
+    that is known. Older logs have neither.
     """
 
     sample_id: str

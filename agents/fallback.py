@@ -15,13 +15,13 @@ A probe is always asked by itself: the reply to another question would agree wit
 """
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents.node import Asker
 from agents.teachers import Question, Refused, Reply, Teacher, TeacherError
+from artifacts.values import draw_of
 from streams.codec import REASON_LIMIT, encode, sanitize, sanitize_json
 from streams.events import (
     AuditAnswered,
@@ -49,8 +49,8 @@ def hash_draw(seed: str) -> Draw:
     """Return a draw by the SHA-256 of the utterance's id: the same id is drawn the same way."""
 
     def draw(asked: AuditAsked) -> bool:
-        name = f"{seed}|audit|{asked.tenant}|{asked.utterance_id}".encode()
-        return int.from_bytes(hashlib.sha256(name).digest(), "big") / 2**256 < asked.probability
+        name = f"{seed}|audit|{asked.tenant}|{asked.utterance_id}"
+        return draw_of(name) < asked.probability
 
     return draw
 

@@ -15,10 +15,11 @@ from typing import Final
 
 from agents.certificates import TOPICS, Certificates
 from agents.metrics import Labels, Metrics
+from agents.watching import looking
 from artifacts.certificate import error_bound
 from artifacts.fleet_risk import DELTA, METHOD
 from artifacts.policy import Policies
-from streams.transports import Reader, Transport, TransportError
+from streams.transports import Reader, Transport
 
 GAUGED_EVERY: Final = 30.0
 """Seconds between two looks."""
@@ -76,22 +77,6 @@ class Gauges:
 async def gauging(
     log: Transport, policies: Policies, metrics: Metrics, every: float = GAUGED_EVERY
 ) -> AsyncIterator[None]:
-    """Keep the gauges up to date while the block runs.
-
-    What a transport raises is left to those who serve: the next look comes.
-    """
-    gauges = Gauges(log, policies, metrics)
-
-    async def watch() -> None:
-        while True:
-            with contextlib.suppress(TransportError):
-                await gauges.bring_up_to_date()
-            await asyncio.sleep(every)
-
-    task = asyncio.create_task(watch())
-    try:
+    """Keep the gauges up to date while the block runs."""
+    async with looking(Gauges(log, policies, metrics).bring_up_to_date, every):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

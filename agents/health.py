@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -23,9 +24,9 @@ from starlette.routing import BaseRoute, Route
 
 from agents.metrics import CONTENT_TYPE, Labels, Metrics, exposition
 from agents.runner import Running
+from agents.watching import looking
 from artifacts.registry import Registry
 from artifacts.stages import STAGES
-from streams.transports import TransportError
 
 OBSERVED_EVERY = 5.0
 """Seconds between two observations."""
@@ -152,26 +153,11 @@ def _newest(running: Sequence[Running]) -> Registry | None:
 async def observing(
     vitals: Vitals, running: Sequence[Running], every: float = OBSERVED_EVERY
 ) -> AsyncIterator[None]:
-    """Observe nodes that have started, now and again, while the block runs.
-
-    What a transport raises is left to the nodes, who meet it too; the next observation comes.
-    """
+    """Observe nodes that have started, now and again, while the block runs."""
     for each in running:
         vitals.nodes[each.node.name].begin(vitals.clock())
-
-    async def watch() -> None:
-        while True:
-            with contextlib.suppress(TransportError):
-                await observe(vitals, running)
-            await asyncio.sleep(every)
-
-    task = asyncio.create_task(watch())
-    try:
+    async with looking(partial(observe, vitals, running), every):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 # --- endpoints ------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ No node may import it (a contract): what was never revealed cannot be used. `Fil
 `LockstepJudge` speaks with a judge at the other end of stdin and stdout.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pydantic import JsonValue
 
 from agents.logs import Row, read_object
 from artifacts.comparators import public_form, same
+from artifacts.values import draw_of
 from streams.codec import sanitize_json
 
 FEEDBACK_SOURCE = "simulation"
@@ -92,8 +92,7 @@ class Judge(Protocol):
 
 def draw(seed: str, what: str, index: int) -> float:
     """Return the protocol's uniform draw in [0, 1) for a row."""
-    name = f"{seed}|{what}|{index}".encode()
-    return int.from_bytes(hashlib.sha256(name).digest(), "big") / 2**256
+    return draw_of(f"{seed}|{what}|{index}")
 
 
 def with_teacher_noise(rows: Sequence[Row], seed: str, noise: float) -> list[Row]:

@@ -10,7 +10,6 @@ context, nor the reply to an equal question in flight, which is one answer. What
 of asking counts as noise: the bound is then too high, never too low. The memory is bounded.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, cast
@@ -25,6 +24,7 @@ from artifacts.grammar.lexer import normalize
 from artifacts.phi import phi_samples
 from artifacts.policy import Policies
 from artifacts.registry import Registry
+from artifacts.values import draw_of
 from streams.events import (
     AuditAnswered,
     CompletionGiven,
@@ -121,8 +121,7 @@ def repeat_probes(policies: Policies, event: CompletionGiven) -> Sequence[ProbeA
 
 
 def _drawn(event: CompletionGiven) -> float:
-    name = f"repeat|{event.tenant}|{event.utterance_id}".encode()
-    return int.from_bytes(hashlib.sha256(name).digest(), "big") / 2**256
+    return draw_of(f"repeat|{event.tenant}|{event.utterance_id}")
 
 
 def phi_probes(

@@ -23,7 +23,7 @@ MAX_KEY = 80
 """Characters of an answer's key; of a longer one the digest stands for it."""
 MAX_FORM_BITS = 20.0
 """The most that the form of an answer may earn: however long, it is one agreement."""
-_TRUTHS = frozenset({"yes", "no", "true", "false"})
+TRUTHS = frozenset({"yes", "no", "true", "false"})
 _FORM_SHARE = 0.5
 
 
@@ -131,7 +131,7 @@ def _form_bits(answer: Json) -> float:
         return _number_bits(str(answer))
     if isinstance(answer, str):
         text = answer.strip()
-        if text.casefold() in _TRUTHS:
+        if text.casefold() in TRUTHS:
             return 1.0
         if any(map(str.isdigit, text)) and not any(map(str.isalpha, text)):
             return _number_bits(text)

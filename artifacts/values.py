@@ -34,6 +34,15 @@ def digest(value: object) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def draw_of(name: str) -> float:
+    """Return a draw from [0, 1) that follows from a name alone: its SHA-256 over 2²⁵⁶.
+
+    >>> draw_of("0|audit|1") == draw_of("0|audit|1") != draw_of("0|audit|2")
+    True
+    """
+    return int.from_bytes(hashlib.sha256(name.encode()).digest(), "big") / 2**256
+
+
 def whole(number: Number) -> Number:
     """Return an int for a whole fraction, else the number itself."""
     if number.__class__ is int:  # asking whether it is a Fraction asks an abstract class, for long

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from immutables import Map
 
+from artifacts.bits import TRUTHS
 from artifacts.grammar.lexer import MAX_CODE_POINTS, normalize
 from artifacts.learning.pieces import NUMBERS, chunk_mask, chunks, pieces_of
 from artifacts.values import Json, canonical_json, digest, read_number
@@ -22,7 +23,6 @@ MAX_RECENT = 300
 MIN_SIMILARITY = 0.5
 QUESTION_PAIRS = 24
 _QUESTION_GROUP = 16
-_TRUTHS = frozenset({"yes", "no", "true", "false"})
 _LABEL_WORDS = 3
 
 
@@ -101,7 +101,7 @@ def answer_shape(answer: Json, normalized: str) -> str:
         return "[" + ",".join(_leaf(item, normalized) for item in answer) + "]"
     if not isinstance(answer, str):
         return "truth" if isinstance(answer, bool) else "number"
-    if answer.strip().casefold() in _TRUTHS:
+    if answer.strip().casefold() in TRUTHS:
         return "truth"
     if _is_number(answer):
         return "number"

@@ -95,7 +95,7 @@ REPEATS: dict[str, tuple[list[Answered], list[tuple[str, bool]]]] = {
     "in-a-context": ([said("a", "1", in_context=True), said("b", "2")], []),
     "the-reply-to-an-equal-question": ([said("a", "1"), said("a", "2", in_flight=True)], []),
     "another-tenant": ([said("a", "1"), said("b", "2", tenant="else")], []),
-    "another-teacher": ([said("a", "1"), said("b", "2", teacher="claude")], []),
+    "another-teacher": ([said("a", "1"), said("b", "2", teacher="another")], []),
     "another-prefix": ([said("a", "1"), said("b", "2", prefix="0f")], []),
 }
 
